@@ -1,0 +1,112 @@
+"""The catalog: instruments and brokers as plain values, and the choice of a broker."""
+
+from collections.abc import Iterable
+from enum import Enum
+
+import msgspec
+
+from marketdata.exceptions import NoBroker, UnknownBroker, UnknownSymbol
+from marketdata.symbols import canonical
+
+# Tried in this order where an instrument names no broker (PROTOCOL 1.2).
+_PREFERRED = {"forex": ("oanda",), "crypto": ("binance", "kraken")}
+
+
+class InstrumentType(Enum):
+    """What an instrument is; decides routing and market hours."""
+
+    FOREX = "forex"
+    CRYPTO = "crypto"
+    METAL = "metal"
+    INDEX = "index"
+    STOCK = "stock"
+    COMMODITY = "commodity"
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """What is traded.
+
+    ``decimals`` is the precision of its prices; ``brokers`` maps each broker that
+    carries it to the broker's own spelling; ``broker`` is the configured route, empty
+    for none; ``is_recorded`` says whether live records are stored.
+    """
+
+    symbol: str
+    display: str
+    type: InstrumentType
+    decimals: int
+    brokers: dict[str, str]
+    broker: str = ""
+    is_recorded: bool = True
+
+
+class Broker(msgspec.Struct, frozen=True):
+    """A source of records."""
+
+    name: str
+    is_enabled: bool
+    is_simulated: bool = False
+
+
+class Catalog:
+    """Looks up instruments by any spelling and routes them to brokers."""
+
+    def __init__(
+        self, instruments: Iterable[Instrument], brokers: Iterable[Broker]
+    ) -> None:
+        self.instruments = {item.symbol: item for item in instruments}
+        self.brokers = {item.name: item for item in brokers}
+        self._aliases = {
+            canonical(spelling): item
+            for item in self.instruments.values()
+            for spelling in item.brokers.values()
+        }
+
+    def find(self, text: str) -> Instrument:
+        """Return the instrument that the text spells, in our or a broker's way.
+
+        Raises:
+            InvalidSymbol: the text cannot be a symbol.
+            UnknownSymbol: no instrument has it.
+        """
+        symbol = canonical(text)
+        found = self.instruments.get(symbol) or self._aliases.get(symbol)
+        if found is None:
+            raise UnknownSymbol(text)
+        return found
+
+    def route(self, instrument: Instrument, broker: str | None = None) -> Broker:
+        """Return the broker that serves the instrument, the named one if given.
+
+        Without a name: the instrument's own broker; forex by oanda, crypto by binance,
+        then kraken; then any enabled one. A simulated broker is used only when named,
+        configured for the instrument, or the only one enabled.
+
+        Raises:
+            UnknownBroker: no broker has the name (any case is accepted).
+            NoBroker: none that is enabled carries the instrument.
+        """
+        if broker is not None:
+            named = self.brokers.get(broker.lower())
+            if named is None:
+                raise UnknownBroker(broker, sorted(self.brokers))
+            return self._carrying(named, instrument)
+        if instrument.broker in self.brokers:
+            return self._carrying(self.brokers[instrument.broker], instrument)
+        for name in self._candidates(instrument):
+            candidate = self.brokers.get(name)
+            if candidate and candidate.is_enabled and name in instrument.brokers:
+                return candidate
+        raise NoBroker(instrument.display)
+
+    def _candidates(self, instrument: Instrument) -> list[str]:
+        enabled = [item for item in self.brokers.values() if item.is_enabled]
+        real = [item.name for item in enabled if not item.is_simulated]
+        if not real:
+            return [item.name for item in enabled] if len(enabled) == 1 else []
+        return [*_PREFERRED.get(instrument.type.value, ()), *real]
+
+    def _carrying(self, broker: Broker, instrument: Instrument) -> Broker:
+        if not broker.is_enabled or broker.name not in instrument.brokers:
+            raise NoBroker(instrument.display)
+        return broker

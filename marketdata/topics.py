@@ -1,0 +1,76 @@
+"""Topics: what a client can follow, and their names in the channel layer."""
+
+import re
+
+import msgspec
+
+from marketdata.exceptions import InvalidTopic
+from marketdata.records import KINDS, Candle, Kind, Record
+from marketdata.timeframes import PriceSide, Timeframe
+
+_PREFIX = "md"
+_UNSAFE = re.compile(r"[^A-Za-z0-9]")
+_ESCAPE = re.compile(r"_([0-9a-f]+)_")
+
+
+class Topic(msgspec.Struct, frozen=True, gc=False):
+    """A stream of records of one kind, broker and symbol.
+
+    ``timeframe`` and ``price_side`` are set for candles and None for all else.
+    """
+
+    kind: Kind
+    broker: str
+    symbol: str
+    timeframe: Timeframe | None = None
+    price_side: PriceSide | None = None
+
+
+def topic_of(record: Record) -> Topic:
+    """Return the topic that the record belongs to."""
+    if isinstance(record, Candle):
+        return Topic(
+            Kind.CANDLE,
+            record.broker,
+            record.symbol,
+            record.timeframe,
+            record.price_side,
+        )
+    return Topic(KINDS[type(record)], record.broker, record.symbol)
+
+
+def group_name(topic: Topic) -> str:
+    """Return the topic's group, made of the characters that any layer accepts.
+
+    Other characters of a broker or symbol are written as `_<code point in hex>_`.
+    """
+    parts = [_PREFIX, topic.kind.value, _escape(topic.broker), _escape(topic.symbol)]
+    if topic.timeframe and topic.price_side:
+        parts += [topic.timeframe.value, topic.price_side.value]
+    return ".".join(parts)
+
+
+def parse_group_name(group: str) -> Topic:
+    """Return the topic of a group name.
+
+    Raises:
+        InvalidTopic: the name was not made by ``group_name``.
+    """
+    prefix, *parts = group.split(".")
+    try:
+        if prefix != _PREFIX or len(parts) not in (3, 5):
+            raise InvalidTopic(group)
+        kind, broker, symbol = Kind(parts[0]), _unescape(parts[1]), _unescape(parts[2])
+        if len(parts) == 3:
+            return Topic(kind, broker, symbol)
+        return Topic(kind, broker, symbol, Timeframe(parts[3]), PriceSide(parts[4]))
+    except ValueError as exc:
+        raise InvalidTopic(group) from exc
+
+
+def _escape(text: str) -> str:
+    return _UNSAFE.sub(lambda found: f"_{ord(found[0]):x}_", text)
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
