@@ -1,0 +1,76 @@
+"""The YAML configuration file: read once, checked, and laid under the environment."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """One entry of `brokers`; keys are server A's (COMPAT A-CF-01)."""
+
+    name: str
+    type: str = "websocket"
+    url: str = ""
+    auth: str = "none"
+    enabled: bool = False
+    api_key: str = ""
+    account_id: str = ""
+
+
+class ServerConfig(msgspec.Struct, forbid_unknown_fields=True):
+    port: int = 8080
+    host: str = "0.0.0.0"
+
+
+class RedisConfig(msgspec.Struct, forbid_unknown_fields=True):
+    host: str = "localhost"
+    port: int = 6379
+
+
+class LoggingConfig(msgspec.Struct, forbid_unknown_fields=True):
+    level: str = "info"
+
+
+def _default_brokers() -> list[BrokerConfig]:
+    """What server A starts with where no file says otherwise."""
+    return [
+        BrokerConfig("binance", url="wss://stream.binance.com:9443", enabled=True),
+        BrokerConfig(
+            "oanda", type="http-stream", url="https://stream-fxpractice.oanda.com"
+        ),
+    ]
+
+
+class FileConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole file; what it leaves out has these defaults."""
+
+    server: ServerConfig = msgspec.field(default_factory=ServerConfig)
+    brokers: list[BrokerConfig] = msgspec.field(default_factory=_default_brokers)
+    logging: LoggingConfig = msgspec.field(default_factory=LoggingConfig)
+    redis: RedisConfig = msgspec.field(default_factory=RedisConfig)
+
+
+class InvalidConfigFile(Exception):
+    """Raised when the file is not YAML or has a key or value that we do not know."""
+
+    code = "INVALID_CONFIG_FILE"
+
+    def __init__(self, path: Path, reason: object) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+def read_config_file(path: Path) -> FileConfig:
+    """Return the configuration in ``path``; the defaults if there is no such file.
+
+    Raises:
+        InvalidConfigFile: naming the key, what was expected and what was found.
+    """
+    if not path.exists():
+        return FileConfig()
+    try:
+        content: Any = msgspec.yaml.decode(path.read_bytes()) or {}
+        return msgspec.convert(content, FileConfig)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise InvalidConfigFile(path, exc) from exc

@@ -1,0 +1,24 @@
+"""How Django reaches the database."""
+
+from typing import Any
+
+from config import env
+
+
+def default() -> dict[str, Any]:
+    """Return the `default` entry of DATABASES; a dummy without DATABASE_URL.
+
+    With the dummy every query raises ImproperlyConfigured, which REST answers with
+    503 DATABASE_ERROR, and the server goes on streaming.
+    """
+    if not env.DATABASE_URL:
+        return {"ENGINE": "django.db.backends.dummy"}
+    config: dict[str, Any] = env.env.db_url_config(env.DATABASE_URL)
+    options: dict[str, Any] = {"connect_timeout": env.DB_CONNECT_TIMEOUT_S}
+    if env.DB_POOL_MAX:
+        options["pool"] = {
+            "min_size": 1,
+            "max_size": env.DB_POOL_MAX,
+            "timeout": env.DB_CONNECT_TIMEOUT_S,
+        }
+    return {**config, "OPTIONS": {**config.get("OPTIONS", {}), **options}}

@@ -1,0 +1,110 @@
+"""Django's settings; every value that varies comes from `config.env`."""
+
+from config import databases, env
+from config.logs import configure_logs
+
+# The apps read our own settings (`settings.PORT`, ...) from here, as Django's.
+globals().update({name: value for name, value in vars(env).items() if name.isupper()})
+BASE_DIR = env.BASE_DIR
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "django_celery_beat",
+    "marketdata",
+    "brokers",
+    "history",
+    "importer",
+    "config",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": databases.default()}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "marketdata.layers.MarketDataChannelLayer",
+        "CONFIG": {"hosts": [env.REDIS_URL], "prefix": env.CHANNEL_PREFIX},
+    }
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": env.REDIS_URL,
+        "KEY_PREFIX": env.CHANNEL_PREFIX,
+    }
+}
+
+CELERY_BROKER_URL = env.REDIS_URL
+CELERY_TASK_DEFAULT_QUEUE = env.CHANNEL_PREFIX
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # config.logs has set the logs up
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_TIME_LIMIT = 4 * 3600
+# Redis hands a task out again after this time even while it runs (celery#5935), so it
+# is longer than any task may take.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 5 * 3600}
+CELERY_BEAT_SCHEDULE = {
+    "refresh-candles": {
+        "task": "history.refresh_candles",
+        "schedule": env.CANDLE_REFRESH_S,
+        "options": {"expires": env.CANDLE_REFRESH_S},
+    }
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": [
+        "history.renderers.FastJSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "EXCEPTION_HANDLER": "history.api_errors.handle_exception",
+}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+LOGGING_CONFIG = None
+configure_logs(env.LOG_LEVEL)

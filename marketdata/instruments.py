@@ -1,0 +1,65 @@
+"""The instruments and brokers that a new installation starts with.
+
+`data/instruments.csv` has one line per instrument: its figures, each broker's spelling
+of it (empty: the broker does not carry it) and Dukascopy's price scale. Scales are from
+the provider's published instrument table (2026-07), decimals of coins from Binance's
+recorded prices. Everything can be changed and added to in the admin afterwards.
+"""
+
+import csv
+from pathlib import Path
+
+from django.db import transaction
+
+from marketdata.models import Broker, BrokerSymbol, Instrument
+
+_DATA = Path(__file__).parent / "data"
+
+
+@transaction.atomic
+def load_instruments() -> int:
+    """Add what is missing and leave what is there; return the number of new instruments."""
+    brokers = _read("brokers.csv")
+    Broker.objects.bulk_create(
+        [
+            Broker(row["name"], row["title"], row["is_simulated"] == "1")
+            for row in brokers
+        ],
+        ignore_conflicts=True,
+    )
+    known = set(Instrument.objects.values_list("symbol", flat=True))
+    rows = [
+        row
+        for row in _read("instruments.csv")
+        if row["base"] + row["quote"] not in known
+    ]
+    instruments = Instrument.objects.bulk_create([_instrument(row) for row in rows])
+    BrokerSymbol.objects.bulk_create(
+        BrokerSymbol(
+            instrument=instrument,
+            broker_id=broker["name"],
+            symbol=row[broker["name"]],
+            price_scale=int(row["price_scale"])
+            if broker["name"] == "dukascopy"
+            else None,
+        )
+        for instrument, row in zip(instruments, rows, strict=True)
+        for broker in brokers
+        if row[broker["name"]]
+    )
+    return len(instruments)
+
+
+def _instrument(row: dict[str, str]) -> Instrument:
+    return Instrument(
+        symbol=row["base"] + row["quote"],
+        base=row["base"],
+        quote=row["quote"],
+        type=row["type"],
+        decimals=int(row["decimals"]),
+    )
+
+
+def _read(name: str) -> list[dict[str, str]]:
+    with (_DATA / name).open(newline="") as lines:
+        return list(csv.DictReader(lines))

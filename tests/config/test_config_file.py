@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from config.config_file import InvalidConfigFile, read_config_file
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_read_config_file_missing_gives_defaults(tmp_path: Path) -> None:
+    config = read_config_file(tmp_path / "none.yaml")
+
+    assert (config.server.port, config.server.host) == (8080, "0.0.0.0")
+    assert [(item.name, item.enabled) for item in config.brokers] == [
+        ("binance", True),
+        ("oanda", False),
+    ]
+
+
+def test_read_config_file_empty_gives_defaults(tmp_path: Path) -> None:
+    assert read_config_file(write(tmp_path, "")).redis.port == 6379
+
+
+def test_read_config_file_reads_every_key(tmp_path: Path) -> None:
+    config = read_config_file(ROOT / "config" / "config.yaml.example")
+
+    oanda = config.brokers[1]
+    assert (oanda.name, oanda.type, oanda.auth) == ("oanda", "http-stream", "bearer")
+    assert (oanda.api_key, oanda.account_id) == ("", "")
+    assert config.logging.level == "info"
+
+
+def test_read_config_file_with_unknown_key_names_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "server: {prot: 1}\n")
+
+    with pytest.raises(
+        InvalidConfigFile, match="unknown field `prot` - at `\\$.server`"
+    ):
+        read_config_file(path)
+
+
+def test_read_config_file_with_wrong_type_says_expected_and_found(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, "server: {port: many}\n")
+
+    with pytest.raises(InvalidConfigFile, match="Expected `int`, got `str`"):
+        read_config_file(path)
+
+
+def test_read_config_file_that_is_not_yaml_raises(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfigFile):
+        read_config_file(write(tmp_path, "server: [\n"))
