@@ -1,0 +1,39 @@
+# Everything starts here; `make` lists it.
+PYTHON ?= python3
+VENV := .venv/bin
+
+.PHONY: help run dev test check fmt bench lock clean venv
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run: venv  ## set everything up and run the server with simulated prices
+	@$(VENV)/python -m config.launch run
+
+dev: venv  ## the same; web and feeds restart when a source file changes
+	@$(VENV)/python -m config.launch dev
+
+test: venv check  ## lint, types and all tests, against real services
+	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m pytest $(ARGS)
+
+check: venv  ## lint and types
+	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy
+
+fmt: venv  ## format the code
+	@$(VENV)/ruff check --fix . ; $(VENV)/ruff format .
+
+bench: venv  ## print the figures of docs/performance.md
+	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks
+
+lock:  ## resolve pyproject's groups into the lock files (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header --group runtime -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header --group dev -o requirements-dev.lock
+
+clean:  ## stop the private services and remove everything that was made here
+	$(PYTHON) -m services down --purge
+	rm -rf .venv .services .env staticfiles
+
+venv:
+	@$(PYTHON) -m services venv --dev

@@ -1,0 +1,194 @@
+"""`make run`, `make dev` and `make test`: services, set-up, and one supervisor.
+
+Runs inside `.venv` and imports no Django: settings are read by the commands that it
+calls, from the `.env` that it writes.
+"""
+
+import argparse
+import contextlib
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import honcho.manager
+from honcho.environ import parse_procfile
+
+import services
+from config.dotenv import join_block, parse_lines, split_block
+from services.paths import write_private
+from services.ports import describe_owner, is_free
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DOTENV = BASE_DIR / ".env"
+SAMPLE_DAY = BASE_DIR / "tests" / "payloads" / "dukascopy"
+# In `make dev` these restart when a source file changes; a worker keeps its task.
+RESTARTED = ("web", "feeds")
+SOURCES = ("brokers", "config", "history", "importer", "marketdata")
+DRAIN_S = 15  # a feed may take 10 s to store what it has read
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command named on the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m config.launch", description=__doc__
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="set up and run everything")
+    commands.add_parser("dev", help="the same, restarting on source changes")
+    execute = commands.add_parser("exec", help="run a command beside the services")
+    execute.add_argument("argv", nargs="+")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "exec":
+            return run_beside_services(options.argv)
+        return run_server(restart=options.command == "dev")
+    except (services.ServicesError, LaunchError) as exc:
+        print(f"launch: error ({exc.code}): {exc}", file=sys.stderr)
+    except subprocess.CalledProcessError as exc:
+        print(
+            f"launch: {shlex.join(exc.cmd)} ended with {exc.returncode}",
+            file=sys.stderr,
+        )
+    return 1
+
+
+class LaunchError(Exception):
+    """Raised when the server cannot be started; the text says what to change."""
+
+    code = "LAUNCH_FAILED"
+
+
+def run_beside_services(argv: list[str]) -> int:
+    """Run a command with services and default settings, apart from any `.env`."""
+    with running_services() as urls:
+        defaults = {
+            "SECRET_KEY": secrets.token_urlsafe(40),
+            "ENV_FILE": os.devnull,
+            "CONFIG_FILE": os.devnull,
+            "CHANNEL_PREFIX": f"exec-{os.getpid()}",
+        }
+        return subprocess.run(argv, env={**os.environ, **urls, **defaults}).returncode
+
+
+def run_server(*, restart: bool) -> int:
+    """Set everything up, run all processes until Ctrl-C, and stop what was started."""
+    own, written = split_block(DOTENV.read_text() if DOTENV.exists() else "")
+    for name, value in parse_lines(own).items():
+        os.environ.setdefault(name, value)
+    with running_services() as urls:
+        values = choose_values(written, urls)
+        write_private(DOTENV, join_block(own, values))
+        os.environ.update({**values, **os.environ})
+        check_port(int(os.environ["PORT"]))
+        set_up()
+        return supervise(restart=restart)
+
+
+@contextlib.contextmanager
+def running_services() -> Iterator[dict[str, str]]:
+    """Give the services' addresses; stop at the end what was started here."""
+    environment = services.up()
+    try:
+        yield {
+            "DATABASE_URL": environment.database_url,
+            "REDIS_URL": environment.redis_url,
+        }
+    finally:
+        if environment.started:
+            services.down()
+
+
+def choose_values(written: dict[str, str], urls: dict[str, str]) -> dict[str, str]:
+    """Return the block for `.env`: what an earlier start chose, else safe defaults."""
+    return {
+        "SECRET_KEY": written.get("SECRET_KEY") or secrets.token_urlsafe(40),
+        **urls,
+        "PORT": written.get("PORT", "8080"),
+        "HOST": written.get("HOST", "127.0.0.1"),
+        "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
+        "BROKERS_ENABLED": written.get("BROKERS_ENABLED", "simulated"),
+        "ADMIN_PASSWORD": written.get("ADMIN_PASSWORD") or secrets.token_urlsafe(12),
+    }
+
+
+def check_port(port: int) -> None:
+    """Raise LaunchError if the web process could not listen on the port."""
+    if not is_free(port):
+        raise LaunchError(
+            f"expected port {port} (PORT) to be free, found {describe_owner(port)} "
+            "listening on it; stop that process or set PORT"
+        )
+
+
+def set_up() -> None:
+    """Bring database, instruments, admin user and sample day up to date."""
+    manage("migrate", "--verbosity", "0")
+    manage("load_instruments")
+    manage("ensure_admin")
+    if SAMPLE_DAY.is_dir():
+        day = ["--from", "2019-02-04", "--to", "2019-02-04"]
+        source = f"bi5-dir:{SAMPLE_DAY}"
+        manage("import_ticks", "--symbol", "EURUSD", *day, "--source", source)
+
+
+def manage(*arguments: str) -> None:
+    """Run a management command to its end; CalledProcessError if it fails."""
+    argv = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
+    subprocess.run(argv, check=True, cwd=BASE_DIR)
+
+
+def supervise(*, restart: bool) -> int:
+    """Run the Procfile's processes until one ends or a signal comes."""
+    honcho.manager.KILL_WAIT = DRAIN_S
+    manager = honcho.manager.Manager()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    procfile = parse_procfile((BASE_DIR / "Procfile").read_text())
+    for name, command in procfile.processes.items():
+        if restart and name in RESTARTED:
+            command = watched(command)
+        manager.add_process(name, command, env=environ, cwd=str(BASE_DIR))
+    threading.Thread(target=announce, daemon=True).start()
+    manager.loop()
+    # Stopped by a signal is how this command is meant to end.
+    return 0 if manager.returncode in (130, 143) else manager.returncode
+
+
+def watched(command: str) -> str:
+    """Return the command that runs another and restarts it on source changes."""
+    argv = ["watchfiles", "--filter", "python", "--sigint-timeout", str(DRAIN_S)]
+    return "exec " + shlex.join([*argv, command.removeprefix("exec "), *SOURCES])
+
+
+def announce() -> None:
+    """Print the addresses once the web process answers."""
+    host, port = f"127.0.0.1:{os.environ['PORT']}", os.environ["PORT"]
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://{host}/health/live", timeout=1).close()
+            break
+        time.sleep(0.1)
+    else:
+        print(f"launch: nothing answers on port {port} after 60 s", file=sys.stderr)
+        return
+    print(
+        f"\n  WebSocket  ws://{host}/"
+        f"\n  REST       http://{host}/api/candles?symbol=EURUSD&timeframe=1h"
+        "&from=1549238400&to=1549324799"
+        f"\n  Admin      http://{host}/admin/  user admin, "
+        f"password {os.environ['ADMIN_PASSWORD']}"
+        "\n  Stop with Ctrl-C\n",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
