@@ -1,0 +1,116 @@
+"""The rules of layout: import direction, pure modules, sizes (docs/architecture.md)."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+APPS = ("marketdata", "history", "importer", "brokers", "config", "services")
+
+# What each app may import of the project besides itself. `config` wires everything.
+MAY_IMPORT = {
+    "marketdata": set(),
+    "history": {"marketdata"},
+    "importer": {"history", "marketdata"},
+    "brokers": {"history", "marketdata"},
+    "config": {"marketdata", "history", "importer", "brokers", "services"},
+    "services": set(),
+}
+# No Django, no I/O, no clock, and of the project only other pure modules.
+PURE = {
+    "brokers/backoff.py",
+    "brokers/binance/messages.py",
+    "brokers/simulated/prices.py",
+    "history/columns.py",
+    "history/copy_format.py",
+    "importer/bi5.py",
+    "importer/market_calendar.py",
+    "marketdata/catalog.py",
+    "marketdata/exceptions.py",
+    "marketdata/frames/unified.py",
+    "marketdata/numbering.py",
+    "marketdata/records.py",
+    "marketdata/session.py",
+    "marketdata/symbols.py",
+    "marketdata/timeframes.py",
+    "marketdata/topics.py",
+}
+IMPURE = {
+    "asyncio", "channels", "channels_redis", "celery", "daphne", "django", "os",
+    "psycopg", "random", "redis", "rest_framework", "secrets", "socket", "subprocess",
+    "threading", "time", "twisted", "urllib", "websockets",
+}  # fmt: skip
+INTERFACES = ("views", "consumer", "admin", "tasks", "management")
+MAX_MODULE_LINES = 250
+MAX_FUNCTION_LINES = 50
+
+MODULES = sorted(
+    path
+    for app in APPS
+    for path in (ROOT / app).rglob("*.py")
+    if "migrations" not in path.parts
+)
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_follow_the_direction_of_the_apps(path: Path) -> None:
+    app = path.relative_to(ROOT).parts[0]
+    ours = {name.split(".")[0] for name in imported(path)} & set(APPS)
+
+    assert ours - {app} <= MAY_IMPORT[app]
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_pure_modules_import_nothing_that_acts(name: str) -> None:
+    names = set(imported(ROOT / name))
+    ours = {item for item in names if item.split(".")[0] in APPS}
+    as_files = {item.replace(".", "/") + ".py" for item in ours}
+
+    assert not {item.split(".")[0] for item in names} & IMPURE
+    assert {item for item in as_files if (ROOT / item).exists()} <= PURE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_interfaces_are_called_by_nobody(path: Path) -> None:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if parts[-1] in ("urls", "asgi", "celery") or set(parts) & set(INTERFACES):
+        return
+
+    used = {name for name in imported(path) if name.split(".")[0] in APPS}
+
+    assert not {name for name in used if set(name.split(".")[1:]) & set(INTERFACES)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_and_functions_are_of_readable_size(path: Path) -> None:
+    text = path.read_text()
+    functions = {
+        node.name: code_lines(node)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+    assert len(text.splitlines()) <= MAX_MODULE_LINES
+    assert {k: v for k, v in functions.items() if v > MAX_FUNCTION_LINES} == {}
+
+
+def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    docstring = node.body[0] if ast.get_docstring(node) else None
+    spent = docstring.end_lineno - docstring.lineno + 1 if docstring else 0
+    return node.end_lineno - node.lineno + 1 - spent
