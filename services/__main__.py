@@ -1,0 +1,94 @@
+"""Command line: python3 -m services up | down | status | env | venv.
+
+Exit codes: 0 done (status: all is up), 1 failed (status: not all is up), 64 wrong
+usage (EX_USAGE of sysexits.h; argparse's own 2 means "file not found" to make).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import NoReturn
+
+from . import venv
+from .errors import ServicesError
+from .instances import Status, down, environment, status, up
+
+EX_USAGE = 64
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with exit code 64 for wrong usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EX_USAGE, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="services: %(message)s")
+    try:
+        return run_command(options)
+    except ServicesError as exc:
+        print(f"services: error ({exc.code}): {exc}", file=sys.stderr)
+    except OSError as exc:
+        print(f"services: error (system_error): {exc}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("services: interrupted", file=sys.stderr)
+    return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; the settings are in its epilogue."""
+    result = Parser(
+        prog="python3 -m services",
+        description="A private TimescaleDB and Redis for this clone.",
+        epilog="Settings (environment): DATABASE_URL, REDIS_URL, SERVICES=private, "
+        "SERVICES_DIR, SERVICES_CACHE, SERVICES_PG_PORT, SERVICES_REDIS_PORT.",
+    )
+    commands = result.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start what does not run yet")
+    stop = commands.add_parser("down", help="stop both")
+    stop.add_argument("--purge", action="store_true", help="remove the data too")
+    commands.add_parser("status", help="one line per service; 0 if all is up")
+    commands.add_parser("env", help="print export lines for a shell")
+    make = commands.add_parser("venv", help="make .venv from the lock file")
+    make.add_argument("--dev", action="store_true", help="with development tools")
+    return result
+
+
+def run_command(options: argparse.Namespace) -> int:
+    if options.command == "up":
+        print_up()
+    elif options.command == "down":
+        names = down(purge=options.purge)
+        print(f"stopped: {', '.join(names) or 'nothing ran'}")
+    elif options.command == "status":
+        lines = status()
+        print("\n".join(map(format_status, lines)))
+        return 0 if all(line.word != "stopped" for line in lines) else 1
+    elif options.command == "env":
+        print(environment().render(), end="")
+    elif venv.ensure_venv(dev=options.dev):
+        print("installed .venv")
+    return 0
+
+
+def print_up() -> None:
+    started = up().started
+    print(f"started: {', '.join(started) or 'nothing, all is up'}")
+    print("\n".join(map(format_status, status())))
+
+
+def format_status(line: Status) -> str:
+    """Return a line of columns; '-' for what is not known."""
+    facts = (line.port, line.folder, line.version)
+    columns = [line.name, line.word, *("-" if fact is None else fact for fact in facts)]
+    return "  ".join(map(str, columns))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
