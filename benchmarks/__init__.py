@@ -1,0 +1,1 @@
+"""Commands that print figures; `make bench` runs them all."""

@@ -1,0 +1,62 @@
+"""What the documents must name: settings, commands, endpoints, error codes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+APPS = ("marketdata", "history", "importer", "brokers", "config")
+
+
+def sources() -> str:
+    return "\n".join(
+        path.read_text() for app in APPS for path in (ROOT / app).rglob("*.py")
+    )
+
+
+def test_every_setting_is_documented() -> None:
+    read = re.findall(
+        r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "config" / "env.py").read_text()
+    )
+
+    missing = [name for name in read if name not in DOCS["operating.md"]]
+
+    assert missing == []
+
+
+def test_every_command_is_documented() -> None:
+    commands = {
+        path.stem
+        for app in APPS
+        for path in (ROOT / app / "management" / "commands").glob("[a-z]*.py")
+    }
+    text = "\n".join(DOCS.values())
+
+    assert {name for name in commands if name not in text} == set()
+
+
+def test_every_error_code_is_documented() -> None:
+    codes = set(re.findall(r'\bcode(?:: \w+)? = "([A-Z_]+)"', sources()))
+    text = "\n".join(DOCS.values())
+
+    assert {code for code in codes if f"`{code}`" not in text} == set()
+
+
+@pytest.mark.parametrize("name", sorted(DOCS))
+def test_links_lead_somewhere(name: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", DOCS[name])
+
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
+def test_readme_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text())
+
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", sorted(DOCS))
+def test_pages_can_be_read_in_one_go(name: str) -> None:
+    assert len(DOCS[name].splitlines()) <= 150
