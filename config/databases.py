@@ -21,4 +21,7 @@ def default() -> dict[str, Any]:
             "max_size": env.DB_POOL_MAX,
             "timeout": env.DB_CONNECT_TIMEOUT_S,
         }
+        # Asks each connection first (0.05 ms): those that a restart of the database cut
+        # would answer one request each with 503.
+        config["CONN_HEALTH_CHECKS"] = True
     return {**config, "OPTIONS": {**config.get("OPTIONS", {}), **options}}

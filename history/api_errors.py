@@ -1,0 +1,165 @@
+"""Errors on REST: every one is `{"error", "code", ...}`, whoever raised it.
+
+Texts of the database, stack traces and SQL never leave; they are logged here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from history.exceptions import HistoryError, InvalidTimeframe
+from history.renderers import FastJSONRenderer
+from marketdata.exceptions import MarketDataError
+
+log = structlog.get_logger(__name__)
+
+# HTTP status of each code that REST answers (PROTOCOL section 8).
+STATUSES = {
+    "VALIDATION_ERROR": 400,
+    "MISSING_PARAMETERS": 400,
+    "INVALID_TIMEFRAME": 400,
+    "INVALID_FIELD": 400,
+    "INVALID_AUTH": 401,
+    "FORBIDDEN": 403,
+    "SYMBOL_NOT_FOUND": 404,
+    "UNKNOWN_SYMBOL": 404,
+    "UNKNOWN_BROKER": 404,
+    "NO_BROKER": 404,
+    "NOT_FOUND": 404,
+    "METHOD_NOT_ALLOWED": 405,
+    "RATE_LIMIT_EXCEEDED": 429,
+    "INTERNAL_ERROR": 500,
+    "DATABASE_ERROR": 503,
+}
+# Of DRF's own errors, by status; what is not here is a bad request.
+_DRF_CODES = {
+    401: "INVALID_AUTH",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    429: "RATE_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+}
+_TEXTS = {
+    "VALIDATION_ERROR": "Validation failed",
+    "INVALID_AUTH": "Invalid authentication",
+    "FORBIDDEN": "Permission denied",
+    "NOT_FOUND": "Endpoint not found",
+    "METHOD_NOT_ALLOWED": "Method not allowed",
+    "RATE_LIMIT_EXCEEDED": "Too many requests from this IP, please try again later",
+    "INTERNAL_ERROR": "Internal server error",
+    "DATABASE_ERROR": "The database is not available",
+}
+
+
+def error_body(code: str, text: str = "", **more: Any) -> dict[str, Any]:
+    """Return the body of an error; without a text the code's own is used."""
+    return {"error": text or _TEXTS[code], "code": code, **more}
+
+
+def handle_exception(exc: Exception, context: Mapping[str, Any]) -> Response:
+    """Return the answer to whatever a DRF view raised; what is our fault is logged."""
+    request = context["request"]
+    headers: dict[str, str] = {}
+    if isinstance(exc, drf.APIException):
+        body = _drf_body(exc, request.path)
+        headers = _drf_headers(exc)
+    elif isinstance(exc, HistoryError | MarketDataError):
+        body = error_body(exc.code, str(exc), **_details(exc))
+    elif isinstance(exc, Http404):
+        body = error_body("NOT_FOUND", path=request.path)
+    elif isinstance(exc, PermissionDenied):
+        body = error_body("FORBIDDEN")
+    elif isinstance(exc, DatabaseError):
+        # Of a database that is away each request would log the same stack.
+        is_away = isinstance(exc, OperationalError | InterfaceError)
+        stack = None if is_away else exc
+        log.error("database error", path=request.path, error=str(exc), exc_info=stack)
+        body = error_body("DATABASE_ERROR")
+    else:
+        log.error("request failed", path=request.path, exc_info=exc)
+        body = error_body("INTERNAL_ERROR")
+    status = STATUSES.get(body["code"], 400)
+    if isinstance(exc, drf.APIException):
+        status = exc.status_code
+    return Response(body, status=status, headers=headers)
+
+
+def _drf_body(exc: drf.APIException, path: str) -> dict[str, Any]:
+    if isinstance(exc, drf.ValidationError):
+        return error_body("VALIDATION_ERROR", details=validation_details(exc.detail))
+    code = _DRF_CODES.get(exc.status_code, "VALIDATION_ERROR")
+    if code == "NOT_FOUND":
+        return error_body(code, path=path)
+    if code == "VALIDATION_ERROR":
+        details = [{"field": "", "message": str(exc.detail)}]
+        return error_body(code, details=details)
+    return error_body(code)
+
+
+def _drf_headers(exc: drf.APIException) -> dict[str, str]:
+    headers = {}
+    if getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = exc.auth_header
+    if getattr(exc, "wait", None):
+        headers["Retry-After"] = str(exc.wait)  # rounded up by DRF
+    return headers
+
+
+def _details(exc: HistoryError | MarketDataError) -> dict[str, Any]:
+    if not isinstance(exc, InvalidTimeframe):
+        return {}
+    return {"details": [{"field": "timeframe", "message": str(exc)}]}
+
+
+def validation_details(errors: Any) -> list[dict[str, str]]:
+    """Return a serializer's errors as `[{"field", "message"}]`, in its order.
+
+    A rule over several fields has the field "".
+    """
+    if not isinstance(errors, Mapping):
+        errors = {"": errors}
+    return [
+        {"field": "" if field == "non_field_errors" else field, "message": str(message)}
+        for field, messages in errors.items()
+        for message in messages
+    ]
+
+
+def json_response(body: Mapping[str, Any], status: int = 200) -> HttpResponse:
+    """Return a JSON answer of a view that is not DRF's."""
+    return HttpResponse(
+        FastJSONRenderer().render(body), status=status, content_type="application/json"
+    )
+
+
+def error_response(code: str, **more: Any) -> HttpResponse:
+    """Return an error of a view that is not DRF's."""
+    return json_response(error_body(code, **more), STATUSES[code])
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that Django itself refuses; `handler400` of the addresses."""
+    return error_response("VALIDATION_ERROR", details=[])
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what is not allowed; `handler403` of the addresses."""
+    return error_response("FORBIDDEN")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer an address that does not exist; `handler404` of the addresses."""
+    return error_response("NOT_FOUND", path=request.path)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer after an error that nothing caught; `handler500` of the addresses."""
+    return error_response("INTERNAL_ERROR")

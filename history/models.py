@@ -1,0 +1,180 @@
+"""Stored history: series and their statistics, ticks, trades, candles, changed ranges.
+
+The big tables are hypertables with a composite key and no foreign-key constraint: the
+constraint alone triples the time of a bulk load (measured, docs/decisions/0002).
+Write to them through `tick_store` and `candle_refresh` only.
+"""
+
+from django.db import models
+
+from marketdata.models import Broker, Instrument
+from marketdata.timeframes import STORED, PriceSide, Timeframe
+
+# Price sides as stored, in two bytes; the order is part of the data.
+PRICE_SIDE_CODES = {
+    PriceSide.MID: 0,
+    PriceSide.BID: 1,
+    PriceSide.ASK: 2,
+    PriceSide.TRADE: 3,
+}
+
+
+class Series(models.Model):
+    """One instrument from one broker: the unit of storage, with its statistics.
+
+    Writers keep the statistics true in the transaction that writes the rows, so nobody
+    counts rows to answer a question. ``revision`` rises when something before
+    ``latest`` changes (an import, a repair, a late record).
+    """
+
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT)
+    broker = models.ForeignKey(Broker, on_delete=models.PROTECT)
+    earliest = models.DateTimeField(null=True)
+    latest = models.DateTimeField(null=True)
+    tick_count = models.BigIntegerField(default=0)
+    trade_count = models.BigIntegerField(default=0)
+    revision = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "series"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instrument", "broker"], name="series_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.broker_id}:{self.instrument}"
+
+
+class Tick(models.Model):
+    """Best bid and ask at one moment; sizes are NULL where the venue sends none.
+
+    ``seq`` is the position in the series (`marketdata.numbering`); ``received`` is
+    NULL for rows that were imported.
+    """
+
+    pk = models.CompositePrimaryKey("series_id", "time", "seq")
+    series_id = models.IntegerField()
+    time = models.DateTimeField()
+    seq = models.BigIntegerField()
+    bid = models.FloatField()
+    ask = models.FloatField()
+    bid_size = models.FloatField(null=True)
+    ask_size = models.FloatField(null=True)
+    received = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "ticks"
+
+
+class Trade(models.Model):
+    """One print; ``trade_id`` is the venue's, else the ordinal inside the instant.
+
+    ``side`` is 1 for a buyer who took liquidity, -1 for a seller, NULL if unknown.
+    """
+
+    pk = models.CompositePrimaryKey("series_id", "time", "trade_id")
+    series_id = models.IntegerField()
+    time = models.DateTimeField()
+    trade_id = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    price = models.FloatField()
+    size = models.FloatField()
+    side = models.SmallIntegerField(null=True)
+    received = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "trades"
+
+
+class Candle(models.Model):
+    """OHLC of the bucket that starts at ``time``.
+
+    ``volume`` sums the sizes of its price side: ask sizes for asks, trade sizes for
+    trades, bid sizes for bids and for mids (a mid's volume is its bid size, as on the
+    wire). ``ticks`` counts its records. ``rev`` rises when a stored candle changes.
+    """
+
+    pk = models.CompositePrimaryKey("series_id", "price_side", "time")
+    series_id = models.IntegerField()
+    price_side = models.SmallIntegerField()
+    time = models.DateTimeField()
+    open = models.FloatField()
+    high = models.FloatField()
+    low = models.FloatField()
+    close = models.FloatField()
+    volume = models.FloatField()
+    ticks = models.IntegerField()
+    rev = models.IntegerField(db_default=0)
+
+    class Meta:
+        abstract = True
+
+
+class Candle1m(Candle):
+    class Meta:
+        db_table = "candles_1m"
+
+
+class Candle5m(Candle):
+    class Meta:
+        db_table = "candles_5m"
+
+
+class Candle15m(Candle):
+    class Meta:
+        db_table = "candles_15m"
+
+
+class Candle1h(Candle):
+    class Meta:
+        db_table = "candles_1h"
+
+
+class Candle4h(Candle):
+    class Meta:
+        db_table = "candles_4h"
+
+
+class Candle12h(Candle):
+    class Meta:
+        db_table = "candles_12h"
+
+
+CANDLE_TABLES: dict[Timeframe, str] = dict(
+    zip(
+        STORED,
+        (
+            model._meta.db_table
+            for model in (
+                Candle1m,
+                Candle5m,
+                Candle15m,
+                Candle1h,
+                Candle4h,
+                Candle12h,
+            )
+        ),
+        strict=True,
+    )
+)
+
+
+class ChangedRange(models.Model):
+    """A note that [``start``, ``end``) of a series changed and its candles have not.
+
+    Written in the transaction that writes the rows, deleted by the refresh that has
+    seen them. ``due`` keeps a refresh away from a minute that is still filling.
+    """
+
+    # 200 series leave 200 notes a second: 32 bits would last four months.
+    id = models.BigAutoField(primary_key=True)
+    series_id = models.IntegerField()
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    due = models.DateTimeField()
+
+    class Meta:
+        db_table = "changed_ranges"
+        indexes = [models.Index(fields=["series_id", "start"], name="changed_series")]

@@ -1,0 +1,194 @@
+"""Stores a batch of live records in one transaction: rows, notes and statistics.
+
+Blocks, and keeps to the Django connection of the one thread that uses it.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import psycopg
+from django.conf import settings
+from django.db import connection, transaction
+from numpy.typing import NDArray
+
+from history.changed_ranges import Note, note_changed_ranges
+from history.columns import TickColumns, TradeColumns, tick_columns_of, trade_columns_of
+from history.models import Series
+from history.ranges import MINUTE_US
+from history.series import Change, apply_changes, get_or_create_series
+from history.tick_store import copy_ticks, copy_trades, insert_ticks, insert_trades
+from marketdata.exceptions import MarketDataError
+from marketdata.models import Instrument
+from marketdata.numbering import pack
+from marketdata.records import Tick, Trade
+
+# A minute's note is due this long after its end: what was received in the minute is
+# flushed by then, and the closed candle need not be corrected at once.
+NOTE_GRACE_US = 2_000_000
+_DUE_AFTER_US = MINUTE_US + NOTE_GRACE_US
+
+Row = tuple[Tick | Trade, int, int]  # record, epoch, number
+Columns = TickColumns | TradeColumns
+Write = Callable[..., int]
+
+
+class StoredBatch(NamedTuple):
+    """Rows stored, stored before, and of instruments that are not recorded."""
+
+    stored: int
+    duplicates: int
+    skipped: int
+
+
+class BatchStore:
+    """Stores batches and remembers the ids of their series.
+
+    The database is asked again every ``CATALOG_REFRESH_S`` which instruments are
+    recorded.
+    """
+
+    def __init__(self) -> None:
+        self._series_ids: dict[tuple[str, str], int | None] = {}
+        self._recorded: set[str] = set()
+        self._expires_s = 0.0
+
+    def store(self, rows: Sequence[Row]) -> StoredBatch:
+        """Store the rows, those of a series in the given order, all or none.
+
+        Rows that are stored already are counted as duplicates. After an error the
+        connection is closed; the next call opens another.
+
+        Raises:
+            django.db.Error, psycopg.Error: nothing was stored, or it is unknown; the
+                batch can be given again either way.
+        """
+        try:
+            groups, skipped = self._resolve(rows)
+            try:
+                stored = _write(groups, copy_ticks, copy_trades)
+            except psycopg.errors.UniqueViolation:
+                stored = _write(_by_series(groups), insert_ticks, insert_trades)
+        except Exception:
+            connection.close()
+            raise
+        return StoredBatch(stored, len(rows) - skipped - stored, skipped)
+
+    def close(self) -> None:
+        """Close the thread's connection."""
+        connection.close()
+
+    def _resolve(self, rows: Sequence[Row]) -> tuple[list[Columns], int]:
+        """Return the rows as columns, and how many are not to be recorded."""
+        self._expire()
+        ticks: list[tuple[int, int, Tick]] = []
+        trades: list[tuple[int, int, Trade]] = []
+        skipped = 0
+        for record, epoch, number in rows:
+            series_id = self._series_id(record.symbol, record.broker)
+            if series_id is None:
+                skipped += 1
+            elif isinstance(record, Tick):
+                ticks.append((series_id, pack(epoch, number), record))
+            else:
+                trades.append((series_id, pack(epoch, number), record))
+        columns: list[Columns] = [tick_columns_of(ticks), trade_columns_of(trades)]
+        return [item for item in columns if len(item)], skipped
+
+    def _expire(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._expires_s:
+            return
+        recorded = Instrument.objects.filter(record=True)
+        self._recorded = set(recorded.values_list("symbol", flat=True))
+        self._series_ids = {
+            (symbol, broker): series_id
+            for symbol, broker, series_id in Series.objects.filter(
+                instrument__record=True
+            ).values_list("instrument__symbol", "broker", "pk")
+        }
+        self._expires_s = now_s + settings.CATALOG_REFRESH_S
+
+    def _series_id(self, symbol: str, broker: str) -> int | None:
+        """Return the id of the series, None if it is not recorded."""
+        key = symbol, broker
+        if key not in self._series_ids:
+            self._series_ids[key] = None
+            if symbol in self._recorded:
+                with suppress(MarketDataError):
+                    self._series_ids[key] = get_or_create_series(symbol, broker).pk
+        return self._series_ids[key]
+
+
+def _write(groups: Sequence[Columns], write_ticks: Write, write_trades: Write) -> int:
+    """Store columns with their notes and statistics in one transaction."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        written = []
+        for columns in groups:
+            write = write_ticks if isinstance(columns, TickColumns) else write_trades
+            added = write(connection.connection, columns)
+            if added:
+                written.append((columns, added))
+        note_changed_ranges(cursor, _notes(columns for columns, _ in written))
+        apply_changes(cursor, _changes(written))
+    return sum(added for _, added in written)
+
+
+def _by_series(groups: Iterable[Columns]) -> list[Columns]:
+    """Return the columns split by series: what is new is then known for each."""
+    return [
+        _rows_of(columns, columns.series_id == series_id)
+        for columns in groups
+        for series_id in np.unique(columns.series_id)
+    ]
+
+
+def _rows_of(columns: Columns, mask: NDArray[np.bool_]) -> Columns:
+    fields = msgspec.structs.asdict(columns)
+    return type(columns)(**{name: values[mask] for name, values in fields.items()})
+
+
+def _notes(written: Iterable[Columns]) -> list[Note]:
+    """Return a note per series and minute, due soon after the minute."""
+    minutes = {
+        (series_id, minute * MINUTE_US)
+        for columns in written
+        for series_id, minute in zip(
+            columns.series_id.tolist(),
+            (columns.time_us // MINUTE_US).tolist(),
+            strict=True,
+        )
+    }
+    return [
+        (series_id, start_us, start_us + MINUTE_US, start_us + _DUE_AFTER_US)
+        for series_id, start_us in sorted(minutes)
+    ]
+
+
+def _changes(written: Iterable[tuple[Columns, int]]) -> list[Change]:
+    """Return one change per series of (columns, rows that were new).
+
+    Either all rows of the columns were new or they are all of one series.
+    """
+    found: defaultdict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+    for columns, added in written:
+        for series_id in np.unique(columns.series_id).tolist():
+            times = columns.time_us[columns.series_id == series_id]
+            count = len(times) if added == len(columns) else added
+            ticks = count if isinstance(columns, TickColumns) else 0
+            part = ticks, count - ticks, int(times.min()), int(times.max())
+            found[series_id].append(part)
+    return [
+        Change(
+            series_id=series_id,
+            ticks_added=sum(ticks for ticks, _, _, _ in parts),
+            trades_added=sum(trades for _, trades, _, _ in parts),
+            first_us=min(first_us for _, _, first_us, _ in parts),
+            last_us=max(last_us for _, _, _, last_us in parts),
+        )
+        for series_id, parts in sorted(found.items())
+    ]

@@ -1,0 +1,193 @@
+"""Stores live ticks and trades behind a feed: takes at once, writes in batches.
+
+`append` puts a record into a bounded buffer and returns; a task of the same loop hands
+batches to one thread, which writes each in a transaction (`record_batch`). While the
+database is away records wait in the buffer; what is over its bound is dropped and
+counted. Records of one batch keep their order, and batches follow each other.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import django.db
+import msgspec
+import psycopg
+import structlog
+
+from history.record_batch import BatchStore, Row, StoredBatch
+from marketdata.records import Tick, Trade
+
+# One transaction's rows after the database was away: some 100 ms each.
+MAX_BATCH_ROWS = 50_000
+RETRY_MIN_S = 0.5
+RETRY_MAX_S = 30.0
+
+# What no repetition cures: a value that its column cannot hold.
+_BAD_VALUES = (
+    django.db.DataError,
+    django.db.IntegrityError,
+    psycopg.DataError,
+    psycopg.IntegrityError,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class RecorderCounters(msgspec.Struct):
+    """What became of the records, in rows, and how many flushes failed.
+
+    ``duplicates`` were stored before, ``skipped`` belong to instruments that are not
+    recorded, ``dropped`` are lost: buffer full, bad values, or left at the end.
+    """
+
+    stored: int = 0
+    duplicates: int = 0
+    skipped: int = 0
+    dropped: int = 0
+    failed_flushes: int = 0
+
+
+class Store(Protocol):
+    """What the recorder needs of `BatchStore`; both methods block."""
+
+    def store(self, rows: Sequence[Row]) -> StoredBatch: ...
+    def close(self) -> None: ...
+
+
+class Recorder:
+    """Stores the ticks and trades of one event loop.
+
+    Args:
+        flush_s: longest time in seconds that a record waits for its batch.
+        flush_rows: rows that start a flush before that.
+        max_rows: rows held at most, waiting or being written.
+    """
+
+    def __init__(
+        self,
+        *,
+        flush_s: float,
+        flush_rows: int,
+        max_rows: int,
+        store: Store | None = None,
+    ) -> None:
+        self.counters = RecorderCounters()
+        self._flush_s = flush_s
+        self._flush_rows = flush_rows
+        self._max_rows = max_rows
+        self._store = store or BatchStore()
+        self._rows: list[Row] = []
+        self._held = 0
+        self._is_closing = False
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+
+    @property
+    def held(self) -> int:
+        """Rows that are not stored yet."""
+        return self._held
+
+    def append(self, record: Tick | Trade, epoch: int, number: int) -> None:
+        """Take a record for storing under its number; never blocks.
+
+        The first call starts the writing task in the running loop.
+        """
+        if self._held >= self._max_rows or self._is_closing:
+            self.counters.dropped += 1
+            return
+        self._rows.append((record, epoch, number))
+        self._held += 1
+        if len(self._rows) == self._flush_rows:
+            self._wake.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._write_batches(), name="recorder")
+
+    async def drain(self) -> bool:
+        """Store what waits and stop; True if nothing was left.
+
+        Waits as long as the database is away: bound it with a timeout. What is left
+        then is counted as dropped.
+        """
+        self._is_closing = True
+        self._wake.set()
+        try:
+            if self._task:
+                await self._task
+        finally:
+            is_drained = self._held == 0
+            self.counters.dropped += self._held
+            self._held = 0
+            self._thread.submit(self._store.close)
+            self._thread.shutdown(wait=False)
+        return is_drained
+
+    async def _write_batches(self) -> None:
+        while self._rows or not self._is_closing:
+            await self._wait_for_batch()
+            rows, self._rows = self._rows, []
+            for start in range(0, len(rows), MAX_BATCH_ROWS):
+                await self._write(rows[start : start + MAX_BATCH_ROWS])
+
+    async def _wait_for_batch(self) -> None:
+        """Return when enough rows wait, after the flush time, or at the end."""
+        try:
+            async with asyncio.timeout(self._flush_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        if not self._is_closing:
+            self._wake.clear()
+
+    async def _write(self, rows: Sequence[Row]) -> None:
+        """Store the rows, trying until the database takes them."""
+        loop = asyncio.get_running_loop()
+        delay_s = RETRY_MIN_S
+        while True:
+            try:
+                done = await loop.run_in_executor(self._thread, self._store.store, rows)
+            except Exception as exc:
+                if not _is_curable(exc):
+                    await self._write_good_rows(rows, exc)
+                    return
+                self.counters.failed_flushes += 1
+                self._log_failure(exc)
+                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+                delay_s = min(2 * delay_s, RETRY_MAX_S)
+            else:
+                self._count(done, len(rows))
+                return
+
+    async def _write_good_rows(self, rows: Sequence[Row], exc: Exception) -> None:
+        """Store halves of the rows, so that one bad row costs only itself."""
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            await self._write(rows[:middle])
+            await self._write(rows[middle:])
+            return
+        log.error("record dropped", broker=rows[0][0].broker, error=str(exc).strip())
+        self.counters.dropped += 1
+        self._held -= 1
+
+    def _log_failure(self, exc: Exception) -> None:
+        log.warning(
+            "flush failed",
+            error=str(exc).strip(),
+            held=self._held,
+            dropped=self.counters.dropped,
+        )
+
+    def _count(self, done: StoredBatch, rows: int) -> None:
+        self.counters.stored += done.stored
+        self.counters.duplicates += done.duplicates
+        self.counters.skipped += done.skipped
+        self._held -= rows
+
+
+def _is_curable(exc: Exception) -> bool:
+    """True if the same rows may be taken later; a bug must not stop the recorder."""
+    is_of_database = isinstance(exc, django.db.Error | psycopg.Error)
+    return is_of_database and not isinstance(exc, _BAD_VALUES)

@@ -1,0 +1,55 @@
+"""How bodies leave: JSON by msgspec, and JSON wherever nothing better was asked for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from django.http import Http404
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+# Lazy texts and DRF's ErrorDetail are the only foreign types that reach a body.
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
+
+
+class FastJSONRenderer(BaseRenderer):
+    """Renders msgspec structs, dicts and lists; floats have their shortest digits."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+    render_style = "text"
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Return the JSON text; indented where the browsable page asks for it."""
+        if data is None:
+            return b""
+        body = _ENCODER.encode(data)
+        indent = (renderer_context or {}).get("indent")
+        return msgspec.json.format(body, indent=indent) if indent else body
+
+
+class JSONUnlessAsked(DefaultContentNegotiation):
+    """Answers JSON to an Accept header or `format` that no renderer fits.
+
+    Server A never looked at the header, and its clients send what they like.
+    """
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Sequence[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        """Return the renderer and its media type, the first one as a last resort."""
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except (NotAcceptable, Http404):
+            return renderers[0], renderers[0].media_type

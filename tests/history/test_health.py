@@ -1,0 +1,164 @@
+"""Health through Django's client; what is away is a port where nothing answers."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections as databases
+
+from marketdata.connections import connections
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def move_database(monkeypatch):
+    """Return a function that moves the database's address to another port."""
+
+    def move(port: int) -> None:
+        values = databases["default"].settings_dict
+        monkeypatch.setitem(values, "HOST", "127.0.0.1")
+        monkeypatch.setitem(values, "PORT", port)
+
+    return move
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    monkeypatch.setattr(connections, "clients", 3)
+    monkeypatch.setattr(connections, "subscriptions", 6)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("counts")
+def test_compat_check_24_health_with_database(client):
+    response = client.get("/health")
+
+    body = response.json()
+    uptime = body.pop("uptime")
+    assert response.status_code == 200
+    assert body == {"status": "healthy", "database": "connected", "clients": 3}
+    assert isinstance(uptime, float)
+    assert 0 < uptime < 86_400
+
+
+@pytest.mark.parametrize("port", ["closed_port", "silent_port"])
+@pytest.mark.usefixtures("counts")
+def test_compat_check_24_health_without_database_answers_within_3_s(
+    client, move_database, request, port
+):
+    move_database(request.getfixturevalue(port))
+    started = time.monotonic()
+
+    response = client.get("/health")
+
+    body = response.json()
+    assert time.monotonic() - started < 3
+    assert response.status_code == 503
+    assert body.pop("uptime") > 0
+    assert body == {
+        "status": "unhealthy",
+        "database": "disconnected",
+        "clients": 3,
+        "reason": "database: no answer",
+    }
+
+
+@pytest.mark.django_db
+def test_compat_check_24_health_recovers_with_the_database(
+    client, move_database, closed_port
+):
+    port = databases["default"].settings_dict["PORT"]
+    move_database(closed_port)
+    assert client.get("/health").status_code == 503
+
+    move_database(port)
+
+    assert client.get("/health").status_code == 200
+
+
+def test_health_without_database_url_says_why(client, settings):
+    settings.DATABASE_URL = ""
+
+    response = client.get("/health")
+
+    assert response.status_code == 503
+    assert response.json()["reason"] == "database: DATABASE_URL is not set"
+
+
+@pytest.mark.parametrize("address", ["/health/live", "/healthz"])
+def test_live_needs_nothing(client, settings, address):
+    settings.DATABASE_URL = ""
+
+    response = client.get(address)
+
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "service": "market-data-server"}
+
+
+@pytest.mark.parametrize("address", ["/health/ready", "/readyz"])
+@pytest.mark.django_db
+@pytest.mark.usefixtures("counts")
+def test_ready_with_database_and_redis(client, address):
+    response = client.get(address)
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "ok",
+        "service": "market-data-server",
+        "activeUsers": 3,
+        "reasons": [],
+    }
+
+
+def test_ready_without_both_names_both_within_3_s(
+    client, settings, move_database, silent_port
+):
+    settings.REDIS_URL = f"redis://127.0.0.1:{silent_port}/0"
+    move_database(silent_port)
+    started = time.monotonic()
+
+    response = client.get("/readyz")
+
+    assert time.monotonic() - started < 3
+    assert response.status_code == 503
+    assert response.json()["status"] == "unavailable"
+    assert response.json()["reasons"] == ["redis: no answer", "database: no answer"]
+
+
+def test_ready_of_a_server_without_database_url_asks_redis_alone(client, settings):
+    settings.DATABASE_URL = ""
+
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.usefixtures("counts")
+def test_compat_check_25_metrics(client):
+    response = client.get("/metrics")
+
+    assert response.status_code == 200
+    assert response.json() == {"connections": 3, "subscriptions": 6}
+
+
+@pytest.mark.parametrize("address", ["/health", "/healthz", "/readyz", "/metrics"])
+def test_other_methods_are_not_allowed(client, address):
+    response = client.post(address)
+
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, HEAD"
+    assert response.json() == {
+        "error": "Method not allowed",
+        "code": "METHOD_NOT_ALLOWED",
+    }

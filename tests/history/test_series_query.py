@@ -1,0 +1,116 @@
+import pytest
+
+from history.exceptions import SymbolNotFound
+from history.models import Series
+from history.series import get_or_create_series
+from history.series_query import select_all_series, select_series
+from marketdata.exceptions import UnknownBroker
+from marketdata.models import Broker, Instrument
+from tests.history.factories import T0, make_broker, make_instrument, store_quotes
+
+pytestmark = pytest.mark.django_db
+
+
+def store(broker: str, ticks: int, symbol: str = "EURUSD") -> None:
+    quotes = [(T0 + i, 1.1, 1.2) for i in range(ticks)]
+    store_quotes(quotes, symbol=symbol, broker=broker, refreshed=False)
+
+
+def test_select_series_gives_the_figures_of_the_answering_series():
+    store("oanda", 2)
+    store("dukascopy", 1)
+
+    series = select_series("EURUSD")
+
+    assert (series.symbol, series.broker, series.decimals) == ("EURUSD", "dukascopy", 5)
+    assert (series.tick_count, series.brokers) == (1, ("dukascopy", "oanda"))
+    assert series.earliest.timestamp() == series.latest.timestamp() == T0
+
+
+def test_select_series_prefers_history_broker_then_dukascopy_then_most_ticks():
+    store("kraken", 1)
+    store("oanda", 3)
+    assert select_series("EURUSD").broker == "oanda"
+
+    store("dukascopy", 1)
+    assert select_series("EURUSD").broker == "dukascopy"
+
+    Instrument.objects.update(history_broker="kraken")
+    assert select_series("EURUSD").broker == "kraken"
+
+
+def test_select_series_takes_simulated_prices_only_where_there_are_no_real_ones():
+    store("simulated", 3)
+    Broker.objects.filter(name="simulated").update(is_simulated=True)
+    assert select_series("EURUSD").broker == "simulated"
+
+    store("oanda", 1)
+
+    assert select_series("EURUSD").broker == "oanda"
+
+
+def test_select_series_passes_over_a_history_broker_without_data():
+    make_broker("kraken")
+    store("oanda", 1)
+    Instrument.objects.update(history_broker="kraken")
+    get_or_create_series("EURUSD", "kraken")
+
+    assert select_series("EURUSD").broker == "oanda"
+
+
+def test_select_series_passes_over_dukascopy_without_ticks():
+    make_broker("dukascopy")
+    store("oanda", 1)
+    get_or_create_series("EURUSD", "dukascopy")
+
+    series = select_series("EURUSD")
+
+    assert (series.broker, series.brokers) == ("oanda", ("oanda",))
+
+
+def test_select_series_of_series_with_trades_alone_is_found():
+    store("binance", 1)
+    Series.objects.update(tick_count=0, trade_count=5)
+
+    assert select_series("EURUSD").broker == "binance"
+
+
+def test_select_series_prefers_the_instruments_own_symbol_to_a_brokers_spelling():
+    make_instrument("XBTUSD")
+    make_instrument("BTCUSD", spellings={"kraken": "XBT/USD"})
+    store("kraken", 1, symbol="BTCUSD")
+    assert select_series("XBTUSD").symbol == "BTCUSD"
+
+    store("oanda", 1, symbol="XBTUSD")
+    series = select_series("XBTUSD")
+    assert (series.symbol, series.brokers) == ("XBTUSD", ("oanda",))
+
+
+def test_select_series_of_unknown_symbol_raises():
+    make_instrument("EURUSD")
+
+    for symbol in ("EURUSD", "XXXYYY"):
+        with pytest.raises(SymbolNotFound) as caught:
+            select_series(symbol)
+        assert str(caught.value) == f"Symbol '{symbol}' not found in database"
+
+
+def test_select_series_of_broker_without_data_raises():
+    store("oanda", 1)
+
+    with pytest.raises(UnknownBroker):
+        select_series("EURUSD", "dukascopy")
+
+
+def test_select_all_series_has_one_answer_per_symbol_in_order():
+    store("oanda", 1, symbol="GBPUSD")
+    store("oanda", 3)
+    store("dukascopy", 1)
+    make_instrument("AUDUSD")
+
+    answers = select_all_series()
+
+    assert [(item.symbol, item.broker, item.brokers) for item in answers] == [
+        ("EURUSD", "dukascopy", ("dukascopy", "oanda")),
+        ("GBPUSD", "oanda", ("oanda",)),
+    ]
