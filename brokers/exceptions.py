@@ -1,0 +1,90 @@
+"""Errors of this app.
+
+BrokerError
+ +-- UnknownAdapter
+ +-- InvalidFeedSetting
+ +-- MalformedFrame
+ +-- FeedLost
+      +-- FeedSilent
+      +-- SubscribeFailed
+      +-- FeedRefused
+"""
+
+
+class BrokerError(Exception):
+    """Base of all errors of the app; ``code`` is stable."""
+
+    code = "BROKER_ERROR"
+
+
+class UnknownAdapter(BrokerError):
+    """Raised when we have no program for a broker."""
+
+    code = "UNKNOWN_BROKER"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name = name
+        self.known = known
+        super().__init__(f"expected one of {', '.join(known)}, found broker {name!r}")
+
+
+class InvalidFeedSetting(BrokerError):
+    """Raised when a setting of a feed has a value that the feed cannot use."""
+
+    code = "INVALID_FEED_SETTING"
+
+    def __init__(self, setting: str, expected: str, found: object) -> None:
+        self.setting = setting
+        super().__init__(f"{setting}: expected {expected}, found {found!r}")
+
+
+class MalformedFrame(BrokerError):
+    """Raised when what a broker sent cannot be read; ``frame`` is its beginning."""
+
+    code = "MALFORMED_FRAME"
+
+    def __init__(self, broker: str, reason: object, frame: bytes) -> None:
+        self.broker = broker
+        self.frame = frame[:200]
+        super().__init__(f"{broker} sent a frame we cannot read: {reason}")
+
+
+class FeedLost(BrokerError):
+    """Raised when a connection to a broker ended or could not be made.
+
+    Connecting again may help. ``retry_after_s`` is the least time to wait first.
+    """
+
+    code = "FEED_LOST"
+    retry_after_s = 0.0
+
+
+class FeedSilent(FeedLost):
+    """Raised when nothing came for longer than the broker is ever quiet."""
+
+    code = "FEED_SILENT"
+
+    def __init__(self, silence_s: float) -> None:
+        self.silence_s = silence_s
+        super().__init__(f"nothing received for {silence_s:g} s")
+
+
+class SubscribeFailed(FeedLost):
+    """Raised when a broker refused a subscription or did not answer in time."""
+
+    code = "SUBSCRIBE_FAILED"
+
+
+class FeedRefused(FeedLost):
+    """Raised when a broker will not serve us now: banned, too fast, wrong country.
+
+    Asking again at once makes it worse, so the runner waits its longest delay, or the
+    ``retry_after_s`` that the broker asked for if that is longer.
+    """
+
+    code = "FEED_REFUSED"
+
+    def __init__(self, status: int, retry_after_s: float = 0.0) -> None:
+        self.status = status
+        self.retry_after_s = retry_after_s
+        super().__init__(f"the broker answered HTTP {status}")

@@ -1,0 +1,54 @@
+"""What a broker's feed is to the runner, and the values that they exchange."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from marketdata.records import Record
+
+Emit = Callable[[Sequence[Record]], None]
+
+
+class FollowedInstrument(msgspec.Struct, frozen=True):
+    """An instrument that a feed shall deliver.
+
+    ``symbol`` is canonical, ``broker_symbol`` the broker's spelling, ``decimals`` the
+    precision of its prices.
+    """
+
+    symbol: str
+    broker_symbol: str
+    decimals: int
+
+
+class FeedCounters(msgspec.Struct):
+    """Frames received, and those of them that gave no record, since the start."""
+
+    received: int = 0
+    malformed: int = 0
+    unknown_symbols: int = 0
+    unknown_events: int = 0
+    no_quotes: int = 0
+
+
+class Feed(Protocol):
+    """Records of one broker. One folder per broker: `messages.py` reads what the
+    broker sends, `feed.py` holds the transport.
+    """
+
+    broker: str
+    counters: FeedCounters
+
+    def follow(self, instruments: Sequence[FollowedInstrument]) -> None:
+        """Deliver exactly these from now on; also while ``run`` runs. Never blocks."""
+
+    async def run(self, emit: Emit) -> None:
+        """Connect once and hand records to ``emit`` until the connection ends.
+
+        Counts what it receives as it comes, heartbeats included: the runner takes a
+        count that stands still for silence.
+
+        Raises:
+            FeedLost: the connection ended or could not be made. Never returns.
+        """

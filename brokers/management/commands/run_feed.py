@@ -1,0 +1,114 @@
+"""`manage.py run_feed <broker>`: one broker's feed, until it is told to stop."""
+
+import sys
+import time
+from typing import Any, NoReturn
+
+import django.db
+import structlog
+import uvloop
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from brokers.epochs import claim_epoch
+from brokers.exceptions import InvalidFeedSetting, UnknownAdapter
+from brokers.feed import Feed, FollowedInstrument
+from brokers.instruments import followed_instruments
+from brokers.registry import build_feed
+from brokers.runner import FeedRunner, Timing
+from brokers.stopping import signal_at_end_of_input, stop_on_signals
+from history.recorder import Recorder
+from marketdata.catalog_store import load_catalog
+from marketdata.numbering import next_epoch
+from marketdata.publisher import Publisher
+
+EXIT_USAGE = 64
+STOP_DEADLINE_S = 10
+
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Publish and store what one broker sends, until SIGTERM or Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def create_parser(self, *args: Any, **kwargs: Any) -> CommandParser:
+        """Return the parser, with our exit code for wrong usage."""
+        parser = super().create_parser(*args, **kwargs)
+
+        def error(message: str) -> NoReturn:
+            self.stderr.write(f"{parser.format_usage()}{parser.prog}: error: {message}")
+            sys.exit(EXIT_USAGE)
+
+        parser.error = error
+        return parser
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("broker", help="also one that is not enabled")
+        parser.add_argument(
+            "--stop-on-end-of-input",
+            action="store_true",
+            help="stop too when standard input is closed (run_feeds holds it open)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            feed = build_feed(options["broker"].lower(), settings)
+        except (UnknownAdapter, InvalidFeedSetting) as exc:
+            raise CommandError(str(exc), returncode=EXIT_USAGE) from exc
+        epoch = _choose_epoch(feed.broker)
+        watches_input = options["stop_on_end_of_input"]
+        if not uvloop.run(_run(feed, epoch, watches_input=watches_input)):
+            sys.exit(1)
+
+
+async def _run(feed: Feed, epoch: int, *, watches_input: bool) -> bool:
+    stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
+    if watches_input:
+        signal_at_end_of_input()
+    runner = FeedRunner(
+        feed,
+        Publisher(get_channel_layer(), epoch),
+        _recorder(),
+        load_instruments=lambda: _load_instruments(feed.broker),
+        timing=Timing(
+            silence_s=settings.FEED_SILENCE_S,
+            reconnect_min_s=settings.RECONNECT_MIN_S,
+            reconnect_max_s=settings.RECONNECT_MAX_S,
+            refresh_s=settings.CATALOG_REFRESH_S,
+        ),
+    )
+    return await runner.run(stop)
+
+
+def _choose_epoch(broker: str) -> int:
+    """Return a new epoch: claimed in the database, by the clock alone without it."""
+    now_s = time.time()
+    if not settings.DATABASE_URL:
+        return next_epoch(0, now_s)
+    try:
+        return claim_epoch(broker, now_s)
+    except django.db.Error as exc:
+        log.warning("epoch not claimed, clock used", broker=broker, error=str(exc))
+        return next_epoch(0, now_s)
+    finally:
+        django.db.connection.close()
+
+
+@database_sync_to_async
+def _load_instruments(broker: str) -> list[FollowedInstrument]:
+    has_store = bool(settings.DATABASE_URL)
+    return followed_instruments(load_catalog(), broker, recorded_only=has_store)
+
+
+def _recorder() -> Recorder | None:
+    if not settings.DATABASE_URL:
+        log.warning("DATABASE_URL is not set: nothing is stored")
+        return None
+    return Recorder(
+        flush_s=settings.RECORDER_FLUSH_S,
+        flush_rows=settings.RECORDER_FLUSH_ROWS,
+        max_rows=settings.RECORDER_MAX_ROWS,
+    )

@@ -1,0 +1,18 @@
+"""What feeds keep in the database."""
+
+from django.db import models
+
+from marketdata.models import Broker
+
+
+class Feed(models.Model):
+    """A broker's feed; ``epoch`` is the highest that one of its processes has used."""
+
+    broker = models.OneToOneField(
+        Broker, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    epoch = models.BigIntegerField(default=0)
+    claimed = models.DateTimeField(null=True, help_text="Start of that process")
+
+    def __str__(self) -> str:
+        return self.broker_id

@@ -1,0 +1,312 @@
+"""`run_feed` as a process of its own: replay server, Redis, database."""
+
+import asyncio
+import json
+import signal
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from brokers.models import Feed
+from history.models import Series, Tick, Trade
+from marketdata.layer_messages import NumberedRecords, decode_message
+from marketdata.layers import MarketDataChannelLayer
+from marketdata.models import Instrument
+from marketdata.numbering import unpack
+from marketdata.records import Kind, Record
+from marketdata.topics import Topic, group_name
+from tests.brokers.processes import manage
+from tests.brokers.recordings import SYMBOLS, recorded_frames
+from tests.brokers.replay_server import ReplayServer
+from tests.marketdata.polling import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STREAMS = {
+    "bookTicker": Kind.TICK,
+    "aggTrade": Kind.TRADE,
+    "depthUpdate": Kind.ORDERBOOK,
+}
+
+
+class Subscriber:
+    """Listens in the channel layer; batches by (kind, symbol) in order of arrival."""
+
+    def __init__(self, layer: MarketDataChannelLayer) -> None:
+        self.batches: defaultdict[tuple[Kind, str], list[NumberedRecords]] = (
+            defaultdict(list)
+        )
+        self._layer = layer
+
+    async def listen(self, symbols: Iterable[str]) -> None:
+        for symbol in symbols:
+            for kind in STREAMS.values():
+                await self._layer.listen(
+                    group_name(Topic(kind, "binance", symbol)),
+                    lambda message, key=(kind, symbol): self.batches[key].append(
+                        decode_message(message)
+                    ),
+                )
+
+    def records(self, kind: Kind, symbol: str) -> list[Record]:
+        return [item for batch in self.batches[kind, symbol] for item in batch.records]
+
+    def numbers(self, kind: Kind, symbol: str) -> list[int]:
+        return [
+            batch.first + place
+            for batch in self.batches[kind, symbol]
+            for place in range(len(batch.records))
+        ]
+
+    def count(self) -> int:
+        return sum(
+            len(batch.records) for each in self.batches.values() for batch in each
+        )
+
+
+def sent_by_topic() -> dict[tuple[Kind, str], list[dict[str, Any]]]:
+    """Return the recorded payloads of the streams that the feed subscribes."""
+    topics = defaultdict(list)
+    for frame in recorded_frames():
+        payload = json.loads(frame)["data"]
+        kind = STREAMS.get(payload.get("e", "bookTicker"))
+        if kind:
+            topics[kind, payload["s"]].append(payload)
+    return topics
+
+
+def binance(server: ReplayServer, prefix: str) -> dict[str, str]:
+    return {
+        "BINANCE_WS_URL": server.address,
+        "BINANCE_TRADE_STREAM": "aggTrade",
+        "CHANNEL_PREFIX": prefix,
+        "RECORDER_FLUSH_S": "0.1",
+        "CATALOG_REFRESH_S": "0.2",
+    }
+
+
+def stored(model: type[Tick] | type[Trade], symbol: str) -> list[Any]:
+    """Return the stored rows of Binance's series in the order of their numbers."""
+    try:
+        series = Series.objects.filter(instrument__symbol=symbol, broker="binance")
+        return list(model.objects.filter(series_id__in=series).order_by("seq"))
+    finally:
+        connections.close_all()
+
+
+async def until_stored(
+    model: type[Tick] | type[Trade], symbol: str, count: int
+) -> None:
+    """Return as soon as the series has so many rows."""
+    async with asyncio.timeout(20):
+        while len(await asyncio.to_thread(stored, model, symbol)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def us(moment: Any) -> int:
+    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
+
+
+async def test_run_feed_binance_publishes_and_stores_everything_that_was_sent(
+    instruments: int, server: ReplayServer, make_layer: Any, prefix: str
+) -> None:
+    topics = sent_by_topic()
+    subscriber = Subscriber(make_layer())
+    await subscriber.listen(SYMBOLS)
+
+    async with manage("run_feed", "binance", **binance(server, prefix)) as feed:
+        await until(lambda: server.requests, timeout_s=20)
+        await server.play(recorded_frames())
+        total = sum(map(len, topics.values()))
+        await until(lambda: subscriber.count() >= total, timeout_s=20)
+        assert await feed.stop() == 0, feed.log
+
+    await asyncio.to_thread(check_published, subscriber, topics)
+    await asyncio.to_thread(check_stored, topics)
+
+
+def check_published(subscriber: Subscriber, topics: dict[Any, Any]) -> None:
+    epoch = Feed.objects.get(broker="binance").epoch
+    for (kind, symbol), sent in topics.items():
+        records = subscriber.records(kind, symbol)
+        assert subscriber.numbers(kind, symbol) == list(range(1, len(sent) + 1))
+        assert {item.epoch for item in subscriber.batches[kind, symbol]} == {epoch}
+        match kind:
+            case Kind.TICK:
+                found = [(item.bid, item.ask) for item in records]
+                assert found == [(float(item["b"]), float(item["a"])) for item in sent]
+            case Kind.TRADE:
+                assert [item.trade_id for item in records] == [
+                    item["a"] for item in sent
+                ]
+            case Kind.ORDERBOOK:
+                assert [item.last_id for item in records] == [
+                    item["u"] for item in sent
+                ]
+    connections.close_all()
+
+
+def check_stored(topics: dict[Any, Any]) -> None:
+    for (kind, symbol), sent in topics.items():
+        if kind is Kind.TICK:
+            rows = stored(Tick, symbol)
+            assert [unpack(row.seq)[1] for row in rows] == list(range(1, len(sent) + 1))
+            assert [(row.bid, row.ask, row.bid_size, row.ask_size) for row in rows] == [
+                tuple(float(item[key]) for key in "baBA") for item in sent
+            ]
+        elif kind is Kind.TRADE:
+            assert [
+                (row.trade_id, us(row.time), row.price, row.size, row.side)
+                for row in stored(Trade, symbol)
+            ] == [
+                (item["a"], item["T"] * 1000, float(item["p"]), float(item["q"]),
+                 -1 if item["m"] else 1)
+                for item in sent
+            ]  # fmt: skip
+
+
+async def test_run_feed_binance_trades_of_one_millisecond_are_all_stored(
+    instruments: int, server: ReplayServer, prefix: str
+) -> None:
+    payload = {
+        "e": "aggTrade",
+        "E": 1700000000001,
+        "s": "XMRBTC",
+        "p": "0.005",
+        "q": "1",
+    }
+    frames = [
+        json.dumps(
+            {
+                "stream": "xmrbtc@aggTrade",
+                "data": {
+                    **payload,
+                    "a": number,
+                    "T": 1700000000000,
+                    "m": number % 2 == 0,
+                },
+            }
+        )
+        for number in range(100, 110)
+    ]
+
+    async with manage("run_feed", "binance", **binance(server, prefix)) as feed:
+        await until(lambda: server.requests, timeout_s=20)
+        await server.play(frames[:1] + frames)  # the first one twice
+        await until_stored(Trade, "XMRBTC", 10)
+        assert await feed.stop() == 0, feed.log
+
+    rows = await asyncio.to_thread(stored, Trade, "XMRBTC")
+    assert [row.trade_id for row in rows] == list(range(100, 110))
+    assert {us(row.time) for row in rows} == {1_700_000_000_000_000}
+    assert [row.side for row in rows] == [-1, 1] * 5
+
+
+async def test_run_feed_binance_lives_through_garbage_drops_and_refusals(
+    instruments: int, server: ReplayServer, prefix: str
+) -> None:
+    server.refusals = [(503, {}), (503, {})]
+    settings = binance(server, prefix) | {"RECONNECT_MIN_S": "0.01"}
+
+    async with manage("run_feed", "binance", **settings) as feed:
+        await until(lambda: len(server.requests) == 1, timeout_s=20)
+        await server.send("garbage")
+        await server.drop()
+        await until(lambda: len(server.requests) == 2, timeout_s=20)
+        assert await feed.stop() == 0, feed.log
+
+    assert server.connections == 4
+    assert "malformed=1" in feed.log
+    assert "reconnects=3" in feed.log
+
+
+async def test_run_feed_binance_451_waits_and_connects_again(
+    instruments: int, server: ReplayServer, prefix: str
+) -> None:
+    server.refusals = [(451, {})]
+    settings = binance(server, prefix) | {"RECONNECT_MAX_S": "0.2"}
+
+    async with manage("run_feed", "binance", **settings) as feed:
+        await until(lambda: server.requests, timeout_s=20)
+        assert await feed.stop() == 0, feed.log
+
+    assert "FEED_REFUSED" in feed.log
+    assert "the broker answered HTTP 451" in feed.log
+
+
+async def test_run_feed_binance_follows_symbols_added_in_the_admin(
+    instruments: int, server: ReplayServer, prefix: str
+) -> None:
+    def recorded(symbol: str, *, record: bool) -> None:
+        Instrument.objects.filter(symbol=symbol).update(record=record)
+        connections.close_all()
+
+    await asyncio.to_thread(recorded, "XMRBTC", record=False)
+
+    async with manage("run_feed", "binance", **binance(server, prefix)) as feed:
+        await until(lambda: len(server.requests) == 1, timeout_s=20)
+        assert "xmrbtc@bookTicker" not in server.clients[0].streams
+
+        await asyncio.to_thread(recorded, "XMRBTC", record=True)
+        await until(lambda: len(server.requests) == 2, timeout_s=20)
+        assert await feed.stop(signal.SIGINT) == 0, feed.log
+
+    names = ["xmrbtc@bookTicker", "xmrbtc@aggTrade", "xmrbtc@depth@100ms"]
+    assert server.requests[1][1]["params"] == names
+    assert server.connections == 1
+
+
+async def test_run_feed_simulated_publishes_marked_records(
+    instruments: int, prefix: str
+) -> None:
+    async with manage("run_feed", "SIMULATED", CHANNEL_PREFIX=prefix) as feed:
+        await until(lambda: "feed live" in feed.log, timeout_s=20)
+        assert await feed.stop() == 0, feed.log
+
+
+async def test_run_feed_second_signal_ends_at_once(
+    instruments: int, server: ReplayServer, prefix: str
+) -> None:
+    settings = binance(server, prefix)
+
+    async with manage("run_feed", "binance", **settings) as feed:
+        await until(lambda: server.requests, timeout_s=20)
+        feed.process.send_signal(signal.SIGTERM)
+        feed.process.send_signal(signal.SIGTERM)
+        assert await feed.wait() in (0, -signal.SIGTERM)
+
+
+async def test_run_feed_redis_away_still_stores(
+    instruments: int, server: ReplayServer, prefix: str
+) -> None:
+    settings = binance(server, prefix) | {"REDIS_URL": "redis://127.0.0.1:1/0"}
+    ticks = [item for item in recorded_frames() if "xmrbtc@bookTicker" in item]
+
+    async with manage("run_feed", "binance", **settings) as feed:
+        await until(lambda: server.requests, timeout_s=20)
+        await server.play(ticks)
+        await until_stored(Tick, "XMRBTC", len(ticks))
+        assert await feed.stop() == 1, feed.log  # ticks were left unsent
+
+    assert len(await asyncio.to_thread(stored, Tick, "XMRBTC")) == len(ticks)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "text"),
+    [
+        (["nobody"], {}, "expected one of binance, simulated, found broker 'nobody'"),
+        (["oanda"], {}, "expected one of binance, simulated, found broker 'oanda'"),
+        (["binance"], {"BINANCE_TYPES": "quote"}, "BINANCE_TYPES: expected some of"),
+        ([], {}, "the following arguments are required: broker"),
+    ],
+)
+async def test_run_feed_wrong_usage_exits_64(
+    arguments: list[str], environment: dict[str, str], text: str
+) -> None:
+    async with manage("run_feed", *arguments, **environment) as feed:
+        assert await feed.wait() == 64
+
+    assert text in feed.log

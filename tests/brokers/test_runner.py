@@ -1,0 +1,220 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import django.db
+import pytest
+
+from brokers import runner as runner_module
+from brokers.exceptions import FeedLost, FeedRefused
+from brokers.feed import FollowedInstrument
+from brokers.runner import FeedRunner, FeedState, Timing
+from marketdata.publisher import Publisher
+from tests.brokers.fakes import FakeFeed, FakeLayer, FakeRecorder, book, tick, trade
+from tests.marketdata.polling import until
+
+EUR = FollowedInstrument("EURUSD", "EURUSD", 5)
+GBP = FollowedInstrument("GBPUSD", "GBPUSD", 5)
+TIMING = Timing(
+    silence_s=30.0, reconnect_min_s=0.001, reconnect_max_s=0.01, refresh_s=0.01
+)
+
+
+class Rig:
+    """A runner with fakes on all sides."""
+
+    def __init__(self) -> None:
+        self.feed = FakeFeed()
+        self.layer = FakeLayer()
+        self.recorder: FakeRecorder | None = FakeRecorder()
+        self.instruments = [EUR]
+        self.timing = TIMING
+        self.stop = asyncio.Event()
+        self.runner: FeedRunner | None = None
+        self.task: asyncio.Task[bool] | None = None
+
+    async def load(self) -> list[FollowedInstrument]:
+        return list(self.instruments)
+
+    def start(self) -> FeedRunner:
+        self.runner = FeedRunner(
+            self.feed,
+            Publisher(self.layer, 7),
+            self.recorder,
+            load_instruments=self.load,
+            timing=self.timing,
+        )
+        self.task = asyncio.create_task(self.runner.run(self.stop))
+        return self.runner
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """A runner with fakes, not yet started."""
+    rig = Rig()
+    yield rig
+    rig.stop.set()
+    if rig.task is not None:
+        await asyncio.gather(rig.task, return_exceptions=True)
+
+
+async def test_run_publishes_all_and_stores_ticks_and_trades(rig: Rig) -> None:
+    rig.feed.records = [tick(), trade(), book(), tick(2.0)]
+    rig.start()
+
+    await until(lambda: len(rig.layer.published) == 4)
+
+    assert {
+        (group, epoch, number) for group, epoch, number, _ in rig.layer.published
+    } == {
+        ("md.tick.fake.EURUSD", 7, 1),
+        ("md.trade.fake.EURUSD", 7, 1),
+        ("md.orderbook.fake.EURUSD", 7, 1),
+        ("md.tick.fake.EURUSD", 7, 2),
+    }
+    assert rig.recorder.rows == [(tick(), 7, 1), (trade(), 7, 1), (tick(2.0), 7, 2)]
+
+
+async def test_run_without_recorder_publishes(rig: Rig) -> None:
+    rig.recorder = None
+    rig.feed.records = [tick()]
+    runner = rig.start()
+
+    await until(lambda: rig.layer.published)
+
+    assert "stored" not in runner.figures()
+
+
+async def test_run_lost_connection_reconnects_and_numbers_go_on(rig: Rig) -> None:
+    rig.feed = FakeFeed(FeedLost("gone"), FeedLost("gone again"))
+    rig.feed.records = [tick()]
+    runner = rig.start()
+
+    await until(lambda: len(rig.layer.published) == 3)
+
+    assert [number for _, _, number, _ in rig.layer.published] == [1, 2, 3]
+    assert (rig.feed.connections, runner.figures()["reconnects"]) == (3, 2)
+
+
+async def test_run_silent_feed_is_connected_again(rig: Rig) -> None:
+    rig.timing = Timing(
+        silence_s=0.02, reconnect_min_s=0.001, reconnect_max_s=0.01, refresh_s=1.0
+    )
+    rig.start()
+
+    await until(lambda: rig.feed.connections >= 3)
+
+
+async def test_run_refusal_waits_for_what_the_broker_asked(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.feed = FakeFeed(FeedRefused(429, retry_after_s=120.0))
+    runner = rig.start()
+
+    await until(lambda: runner.state is FeedState.LOST)
+    await asyncio.sleep(0.05)  # several times the longest delay of a plain loss
+
+    assert rig.feed.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("uptime_s", "doubles"), [(0.0, True), (runner_module.MIN_UPTIME_S, False)]
+)
+async def test_run_short_connections_lengthen_the_delay(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, uptime_s: float, doubles: bool
+) -> None:
+    monkeypatch.setattr(runner_module, "MIN_UPTIME_S", 0.5 - uptime_s)
+    delays: list[float] = []
+    monkeypatch.setattr(runner_module, "_delay_s", recorded(delays))
+    rig.feed = FakeFeed(FeedLost("1"), FeedLost("2"), FeedLost("3"))
+    rig.start()
+
+    await until(lambda: len(delays) == 3)
+
+    assert delays == ([0, 1, 2] if doubles else [0, 0, 0])
+
+
+def recorded(delays: list[float]) -> Callable[..., float]:
+    def delay_s(backoff: object, lost: FeedLost) -> float:
+        delays.append(backoff.failures)
+        backoff.failures += 1
+        return 0.0
+
+    return delay_s
+
+
+async def test_run_without_instruments_does_not_connect(rig: Rig) -> None:
+    rig.instruments = []
+    runner = rig.start()
+
+    await until(lambda: runner.state is FeedState.IDLE)
+    assert rig.feed.connections == 0
+
+    rig.instruments = [EUR]
+    await until(lambda: rig.feed.connections == 1)
+
+
+async def test_run_new_instruments_are_followed(rig: Rig) -> None:
+    rig.start()
+    await until(lambda: rig.feed.followed)
+
+    rig.instruments = [EUR, GBP]
+    await until(lambda: len(rig.feed.followed) == 2)
+
+    assert rig.feed.followed == [[EUR], [EUR, GBP]]
+
+
+async def test_run_database_away_keeps_what_is_followed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    async def fail() -> list[FollowedInstrument]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            return [EUR]
+        raise django.db.OperationalError("away")
+
+    monkeypatch.setattr(rig, "load", fail)
+    rig.start()
+    await until(lambda: calls > 3)
+
+    assert rig.feed.followed == [[EUR]]
+    assert not rig.task.done()
+
+
+async def test_run_stop_drains_and_tells_so(rig: Rig) -> None:
+    rig.feed.records = [tick()]
+    rig.start()
+    await until(lambda: rig.recorder.rows)
+
+    rig.stop.set()
+
+    assert await rig.task is True
+    assert rig.recorder.is_drained
+    assert len(rig.layer.published) == 1
+
+
+async def test_run_stop_that_cannot_drain_ends_in_time(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "DRAIN_S", 0.05)
+    rig.recorder = FakeRecorder(drains=False)
+    rig.start()
+    await until(lambda: rig.feed.connections)
+
+    rig.stop.set()
+
+    assert await rig.task is False
+
+
+async def test_run_error_in_a_feed_drains_and_ends(rig: Rig) -> None:
+    rig.feed = FakeFeed(ZeroDivisionError("a mistake in a feed"))
+    rig.feed.records = [tick()]
+    rig.start()
+
+    with pytest.raises(ZeroDivisionError):
+        await rig.task
+
+    assert rig.recorder.is_drained
+    assert len(rig.layer.published) == 1
