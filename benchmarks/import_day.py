@@ -1,13 +1,15 @@
 """How fast a day of EURUSD gets from 24 files on disk to rows and refreshed candles.
 
-    python benchmarks/import_day.py [--runs 5] [--source bi5-dir:<folder>] [--json]
+    python -m benchmarks.import_day [--runs 5] [--source bi5-dir:<folder>] [--json]
 
-Works in a scratch database beside the one of DATABASE_URL, made for it and dropped. Each
-run imports the day, and copies the same rows into the same table as another series: what
-PostgreSQL alone takes. Start of the interpreter and connecting are not counted.
+Works in a scratch database beside the one of DATABASE_URL, made for it and dropped. By
+turns it imports the day, and copies the same rows into the same table as another
+series: what PostgreSQL alone takes. Both begin with empty tables; the start of the
+interpreter and connecting are not counted.
 """
 
 import argparse
+import io
 import json
 import os
 import statistics
@@ -77,7 +79,7 @@ def measure(source_spec: str, runs: int) -> dict[str, object]:
     from importer.sources.registry import open_source
 
     call_command("migrate", verbosity=0, skip_checks=True)
-    call_command("load_instruments", stdout=open(os.devnull, "w"))
+    call_command("load_instruments", stdout=io.StringIO())
     order = ImportOrder(
         select_instruments(["EURUSD"]),
         parse_range(DAY, DAY, now_us=now_us()),

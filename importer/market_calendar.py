@@ -1,0 +1,31 @@
+"""When a market is closed for a whole hour, so that no file need be there. Pure.
+
+Forex and metals close on Friday 17:00 and open on Sunday 17:00, New York time: 22:00
+UTC in winter, 21:00 in summer (seen in the archive's candles of both). Crypto never
+closes. Indices, shares and commodities have their own hours inside the forex week; only
+the week end is certain for all of them. Holidays are not known here: such hours are
+reported as missing.
+"""
+
+from zoneinfo import ZoneInfo
+
+from history.timestamps import to_datetime
+from marketdata.catalog import InstrumentType
+
+_NEW_YORK = ZoneInfo("America/New_York")
+_TURN_HOUR = 17
+_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
+
+
+def is_closed(instrument_type: InstrumentType, hour_us: int) -> bool:
+    """Return whether the market is closed for all of the hour that starts then."""
+    if instrument_type is InstrumentType.CRYPTO:
+        return False
+    # New York is whole hours from UTC, so an hour is never cut by the turn of the week.
+    start = to_datetime(hour_us).astimezone(_NEW_YORK)
+    day = start.weekday()
+    return (
+        day == _SATURDAY
+        or (day == _FRIDAY and start.hour >= _TURN_HOUR)
+        or (day == _SUNDAY and start.hour < _TURN_HOUR)
+    )

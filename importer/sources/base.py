@@ -1,0 +1,37 @@
+"""What the importer wants from a source of hourly files."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from importer.hour_ticks import HourTicks
+
+
+@dataclass(frozen=True, slots=True)
+class HourFile:
+    """A file as it came; ``name`` is what people find it by (a path, an address)."""
+
+    name: str
+    data: bytes
+
+
+class Source(Protocol):
+    """Gives the ticks of one hour at a time; used from several threads at once.
+
+    ``symbol`` is the archive's spelling, ``spec`` the text that opens the source.
+    """
+
+    spec: str
+
+    def fetch(self, symbol: str, hour_us: int) -> HourFile | None:
+        """Return the file of the hour, None if the source has no such file.
+
+        Raises:
+            UnreadableFile: it is there and cannot be had.
+        """
+
+    def decode(self, file: HourFile, hour_us: int, *, price_scale: int) -> HourTicks:
+        """Return the ticks in a file that `fetch` gave for the hour.
+
+        Raises:
+            DamagedFile: naming what was expected and found.
+        """
