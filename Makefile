@@ -23,7 +23,7 @@ fmt: venv  ## format the code
 	@$(VENV)/ruff check --fix . ; $(VENV)/ruff format .
 
 bench: venv  ## print the figures of docs/performance.md
-	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks
+	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks $(ARGS)
 
 lock:  ## resolve pyproject's groups into the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes \
@@ -33,7 +33,7 @@ lock:  ## resolve pyproject's groups into the lock files (needs uv)
 
 clean:  ## stop the private services and remove everything that was made here
 	$(PYTHON) -m services down --purge
-	rm -rf .venv .services .env staticfiles
+	rm -rf .venv .services .env staticfiles/*
 
 venv:
 	@$(PYTHON) -m services venv --dev

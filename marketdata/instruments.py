@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.db import transaction
 
+from marketdata import catalog
 from marketdata.models import Broker, BrokerSymbol, Instrument
 
 _DATA = Path(__file__).parent / "data"
@@ -18,7 +19,7 @@ _DATA = Path(__file__).parent / "data"
 
 @transaction.atomic
 def load_instruments() -> int:
-    """Add what is missing and leave what is there; return the number of new instruments."""
+    """Add what is missing, leave what is there; return how many instruments are new."""
     brokers = _read("brokers.csv")
     Broker.objects.bulk_create(
         [
@@ -48,6 +49,27 @@ def load_instruments() -> int:
         if row[broker["name"]]
     )
     return len(instruments)
+
+
+def bundled_instruments() -> list[catalog.Instrument]:
+    """Return the bundled instruments for a server without a database: unrecorded."""
+    names = bundled_brokers()
+    return [
+        catalog.Instrument(
+            symbol=row["base"] + row["quote"],
+            display=f"{row['base']}/{row['quote']}",
+            type=catalog.InstrumentType(row["type"]),
+            decimals=int(row["decimals"]),
+            brokers={name: row[name] for name in names if row[name]},
+            is_recorded=False,
+        )
+        for row in _read("instruments.csv")
+    ]
+
+
+def bundled_brokers() -> dict[str, bool]:
+    """Return the bundled brokers' names, each with whether it is simulated."""
+    return {row["name"]: row["is_simulated"] == "1" for row in _read("brokers.csv")}
 
 
 def _instrument(row: dict[str, str]) -> Instrument:

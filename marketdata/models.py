@@ -68,7 +68,7 @@ class Instrument(models.Model):
 
 
 class BrokerSymbol(models.Model):
-    """A broker's spelling of an instrument, and its integer price scale if it has one."""
+    """A broker's spelling of an instrument, and its integer price scale if any."""
 
     instrument = models.ForeignKey(
         Instrument, on_delete=models.CASCADE, related_name="broker_symbols"

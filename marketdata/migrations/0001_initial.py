@@ -6,53 +6,164 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Broker',
+            name="Broker",
             fields=[
-                ('name', models.SlugField(max_length=40, primary_key=True, serialize=False)),
-                ('title', models.CharField(max_length=80)),
-                ('is_simulated', models.BooleanField(default=False)),
+                (
+                    "name",
+                    models.SlugField(max_length=40, primary_key=True, serialize=False),
+                ),
+                ("title", models.CharField(max_length=80)),
+                ("is_simulated", models.BooleanField(default=False)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Instrument',
+            name="Instrument",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('symbol', models.CharField(help_text='Upper case letters and digits without separators: EURUSD', max_length=20, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z0-9]{1,20}$')])),
-                ('base', models.CharField(help_text='What is bought: EUR', max_length=12)),
-                ('quote', models.CharField(help_text='What it is paid in: USD', max_length=12)),
-                ('type', models.CharField(choices=[('forex', 'forex'), ('crypto', 'crypto'), ('metal', 'metal'), ('index', 'index'), ('stock', 'stock'), ('commodity', 'commodity')], max_length=12)),
-                ('decimals', models.PositiveSmallIntegerField(help_text='Decimals of its prices', validators=[django.core.validators.MaxValueValidator(12)])),
-                ('record', models.BooleanField(default=True, help_text='Store its live records')),
-                ('broker', models.ForeignKey(blank=True, help_text='Serves live records where a client names no broker', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='marketdata.broker')),
-                ('history_broker', models.ForeignKey(blank=True, help_text='Serves history where a client names no broker', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='marketdata.broker')),
+                (
+                    "id",
+                    models.AutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "symbol",
+                    models.CharField(
+                        help_text="Upper case letters and digits without separators: EURUSD",
+                        max_length=20,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator("^[A-Z0-9]{1,20}$")
+                        ],
+                    ),
+                ),
+                (
+                    "base",
+                    models.CharField(help_text="What is bought: EUR", max_length=12),
+                ),
+                (
+                    "quote",
+                    models.CharField(
+                        help_text="What it is paid in: USD", max_length=12
+                    ),
+                ),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("forex", "forex"),
+                            ("crypto", "crypto"),
+                            ("metal", "metal"),
+                            ("index", "index"),
+                            ("stock", "stock"),
+                            ("commodity", "commodity"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "decimals",
+                    models.PositiveSmallIntegerField(
+                        help_text="Decimals of its prices",
+                        validators=[django.core.validators.MaxValueValidator(12)],
+                    ),
+                ),
+                (
+                    "record",
+                    models.BooleanField(
+                        default=True, help_text="Store its live records"
+                    ),
+                ),
+                (
+                    "broker",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Serves live records where a client names no broker",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="marketdata.broker",
+                    ),
+                ),
+                (
+                    "history_broker",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Serves history where a client names no broker",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="marketdata.broker",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['symbol'],
+                "ordering": ["symbol"],
             },
         ),
         migrations.CreateModel(
-            name='BrokerSymbol',
+            name="BrokerSymbol",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('symbol', models.CharField(help_text='EUR_USD, btcusdt, XBT/USD', max_length=30)),
-                ('price_scale', models.PositiveIntegerField(blank=True, help_text='Points per unit where the broker sends integers (Dukascopy: 100000)', null=True)),
-                ('broker', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='marketdata.broker')),
-                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='broker_symbols', to='marketdata.instrument')),
+                (
+                    "id",
+                    models.AutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "symbol",
+                    models.CharField(
+                        help_text="EUR_USD, btcusdt, XBT/USD", max_length=30
+                    ),
+                ),
+                (
+                    "price_scale",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Points per unit where the broker sends integers (Dukascopy: 100000)",
+                        null=True,
+                    ),
+                ),
+                (
+                    "broker",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="marketdata.broker",
+                    ),
+                ),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="broker_symbols",
+                        to="marketdata.instrument",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['broker', 'symbol'],
-                'constraints': [models.UniqueConstraint(fields=('broker', 'symbol'), name='broker_symbol_unique'), models.UniqueConstraint(fields=('instrument', 'broker'), name='broker_instrument_unique')],
+                "ordering": ["broker", "symbol"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("broker", "symbol"), name="broker_symbol_unique"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("instrument", "broker"), name="broker_instrument_unique"
+                    ),
+                ],
             },
         ),
     ]
