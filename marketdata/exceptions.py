@@ -7,6 +7,14 @@ MarketDataError
  +-- NoBroker
  +-- InvalidTopic
  +-- InvalidLayerMessage
+ +-- InvalidMessage
+ |    +-- UnknownAction
+ +-- InvalidField
+ +-- UnsupportedType
+ +-- UnsupportedSince
+ +-- SubscriptionLimit
+ +-- AuthFailed
+ +-- BrokerAuthFailed
 """
 
 
@@ -46,7 +54,9 @@ class UnknownBroker(MarketDataError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         self.name = name
-        super().__init__(f"expected one of {', '.join(known)}, found broker {name!r}")
+        super().__init__(
+            f"expected one of {', '.join(known)}, found broker {name!r:.60}"
+        )
 
 
 class NoBroker(MarketDataError):
@@ -73,3 +83,64 @@ class InvalidLayerMessage(MarketDataError):
     def __init__(self, found: str) -> None:
         self.found = found
         super().__init__(f"expected a message of records, found {found:.200}")
+
+
+class InvalidMessage(MarketDataError):
+    """Raised when a client's frame is not a request at all."""
+
+    code = "INVALID_MESSAGE"
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(
+            f"Invalid message format: expected {expected}, found {found:.80}"
+        )
+
+
+class UnknownAction(InvalidMessage):
+    """Raised when a request names an action that we do not have."""
+
+    code = "UNKNOWN_ACTION"
+
+
+class InvalidField(MarketDataError):
+    """Raised when a field of a request has the wrong type or value."""
+
+    code = "INVALID_FIELD"
+
+    def __init__(self, field: str, expected: str, found: str) -> None:
+        self.field = field
+        super().__init__(f"{field}: expected {expected}, found {found:.80}")
+
+
+class UnsupportedType(MarketDataError):
+    """Raised when records of the type are not served."""
+
+    code = "UNSUPPORTED_TYPE"
+
+
+class UnsupportedSince(MarketDataError):
+    """Raised when a subscription cannot start in the past."""
+
+    code = "UNSUPPORTED_SINCE"
+
+
+class SubscriptionLimit(MarketDataError):
+    """Raised when a session would follow more topics than it may."""
+
+    code = "SUBSCRIPTION_LIMIT"
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"expected at most {limit} subscriptions")
+
+
+class AuthFailed(MarketDataError):
+    """Raised when a client's key or token is missing or not accepted."""
+
+    code = "INVALID_AUTH"
+
+
+class BrokerAuthFailed(MarketDataError):
+    """Raised when a private feed cannot be opened with a client's credentials."""
+
+    code = "BROKER_AUTH_FAILED"

@@ -1,0 +1,52 @@
+"""Loads the catalog from the database and the settings."""
+
+from django.conf import settings
+from django.db import connections
+
+from marketdata import catalog
+from marketdata.instruments import bundled_brokers, bundled_instruments
+from marketdata.models import Broker, Instrument
+
+
+def load_catalog() -> catalog.Catalog:
+    """Return instruments and brokers as they are now; blocks on the database.
+
+    A broker that is only named in `BROKERS_ENABLED` is known too. Without
+    `DATABASE_URL` it is what a new installation starts with, and nothing is recorded.
+
+    Raises:
+        django.db.Error: the database cannot be asked.
+    """
+    enabled = set(settings.BROKERS_ENABLED)
+    if settings.DATABASE_URL:
+        rows = Instrument.objects.prefetch_related("broker_symbols")
+        instruments = [_instrument(row) for row in rows]
+        simulated = dict(Broker.objects.values_list("name", "is_simulated"))
+    else:
+        instruments = bundled_instruments()
+        simulated = bundled_brokers()
+    brokers = [
+        catalog.Broker(name, name in enabled, simulated.get(name, False))
+        for name in sorted(simulated.keys() | enabled)
+    ]
+    return catalog.Catalog(instruments, brokers)
+
+
+def load_catalog_in_thread() -> catalog.Catalog:
+    """Do the same in a thread of its own, which leaves no connection behind."""
+    try:
+        return load_catalog()
+    finally:
+        connections.close_all()
+
+
+def _instrument(row: Instrument) -> catalog.Instrument:
+    return catalog.Instrument(
+        symbol=row.symbol,
+        display=row.display,
+        type=catalog.InstrumentType(row.type),
+        decimals=row.decimals,
+        brokers={item.broker_id: item.symbol for item in row.broker_symbols.all()},
+        broker=row.broker_id or "",
+        is_recorded=row.record,
+    )

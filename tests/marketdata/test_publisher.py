@@ -1,0 +1,142 @@
+import asyncio
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from marketdata import publisher as module
+from marketdata.layer_messages import decode_message
+from marketdata.publisher import Publisher
+from tests.marketdata.polling import until
+from tests.marketdata.samples import BOOK, CANDLE, TRADE, tick
+
+
+class RecordingLayer:
+    """Keeps what is sent; fails as often as it is told first."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.flushes = []
+
+    async def group_send_many(self, messages):
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise RedisConnectionError("away")
+        self.flushes.append([(group, decode_message(item)) for group, item in messages])
+
+    def numbers(self, group):
+        return [
+            number
+            for flush in self.flushes
+            for name, batch in flush
+            if name == group
+            for number in range(batch.first, batch.first + len(batch.records))
+        ]
+
+
+async def test_publish_numbers_each_topic_from_one():
+    publisher = Publisher(RecordingLayer(), epoch=7)
+
+    numbers = publisher.publish([tick(0), TRADE, tick(1), BOOK, CANDLE, tick(2)])
+
+    assert numbers == [1, 1, 2, 1, 1, 3]
+    await publisher.drain()
+
+
+async def test_publish_sends_one_message_per_topic_and_turn():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.publish([tick(0), TRADE])
+    publisher.publish([tick(1)])
+    await publisher.drain()
+
+    assert len(layer.flushes) == 1
+    (ticks_group, ticks), (trades_group, trades) = layer.flushes[0]
+    assert ticks_group == "md.tick.binance.BTCUSDT"
+    assert (ticks.epoch, ticks.first, ticks.records) == (7, 1, [tick(0), tick(1)])
+    assert trades_group == "md.trade.binance.BTCUSDT"
+    assert (trades.epoch, trades.first, trades.records) == (7, 1, [TRADE])
+
+
+async def test_publish_nothing_sends_nothing():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    assert publisher.publish([]) == []
+    assert await publisher.drain()
+    assert layer.flushes == []
+
+
+async def test_many_records_are_split_and_stay_in_order():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.publish([tick(n) for n in range(1_200)])
+    await publisher.drain()
+
+    sizes = [len(batch.records) for flush in layer.flushes for _, batch in flush]
+    assert sizes == [500, 500, 200]
+    assert layer.numbers("md.tick.binance.BTCUSDT") == list(range(1, 1_201))
+    assert publisher.counters.published == 1_200
+
+
+async def test_failed_flush_is_repeated_without_a_hole(monkeypatch):
+    monkeypatch.setattr(module, "RETRY_MIN_S", 0.001)
+    layer = RecordingLayer(failures=3)
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.publish([tick(0), tick(1)])
+    await until(lambda: publisher.counters.failed_flushes >= 1)
+    publisher.publish([tick(2)])
+    assert await publisher.drain()
+
+    assert layer.numbers("md.tick.binance.BTCUSDT") == [1, 2, 3]
+    assert publisher.counters.failed_flushes == 3
+
+
+async def test_full_topic_drops_its_oldest_and_spends_their_numbers(monkeypatch):
+    monkeypatch.setattr(module, "MAX_PENDING_PER_TOPIC", 3)
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.publish([TRADE, *(tick(n) for n in range(5))])
+    await publisher.drain()
+
+    assert layer.numbers("md.tick.binance.BTCUSDT") == [3, 4, 5]
+    assert layer.numbers("md.trade.binance.BTCUSDT") == [1]
+    assert publisher.counters.dropped == 2
+
+
+async def test_full_publisher_drops_the_oldest_of_the_topic_at_hand(monkeypatch):
+    monkeypatch.setattr(module, "MAX_PENDING", 4)
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.publish([TRADE, BOOK, *(tick(n) for n in range(4))])
+    await publisher.drain()
+
+    assert layer.numbers("md.tick.binance.BTCUSDT") == [3, 4]
+    assert publisher.counters.records == 6
+    assert publisher.counters.published == 4
+    assert publisher.counters.dropped == 2
+
+
+async def test_records_dropped_on_their_way_are_not_forgotten_twice(monkeypatch):
+    monkeypatch.setattr(module, "MAX_PENDING_PER_TOPIC", 2)
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.publish([tick(0), tick(1)])
+    await asyncio.sleep(0)  # the flush has begun and waits in the layer
+    publisher.publish([tick(2)])
+    await publisher.drain()
+
+    assert layer.numbers("md.tick.binance.BTCUSDT") == [1, 2, 3]
+
+
+async def test_drain_gives_up_after_the_time():
+    publisher = Publisher(RecordingLayer(failures=1_000), epoch=7)
+
+    publisher.publish([tick()])
+
+    assert not await publisher.drain(timeout_s=0.05)

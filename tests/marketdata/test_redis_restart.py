@@ -1,0 +1,58 @@
+import asyncio
+
+import pytest
+
+from marketdata.hub import Hub
+from marketdata.layers import MarketDataChannelLayer
+from marketdata.publisher import Publisher
+from marketdata.session import UNIFIED
+from tests.marketdata.polling import until
+from tests.marketdata.private_redis import PrivateRedis, find_program
+from tests.marketdata.samples import TRADE, catalog, tick
+from tests.marketdata.test_hub import TICKS, TRADES, RecordingSink
+
+
+@pytest.fixture
+def private_redis():
+    """A Redis that is running and may be killed."""
+    redis = PrivateRedis(find_program())
+    redis.start()
+    yield redis
+    redis.kill()
+
+
+@pytest.fixture
+async def layers(private_redis):
+    """A layer to publish with and one to listen with."""
+    layers = [MarketDataChannelLayer(hosts=[private_redis.url]) for _ in range(2)]
+    yield layers
+    for layer in layers:
+        await layer.flush()
+
+
+async def test_stream_goes_on_by_itself_after_redis_was_killed(private_redis, layers):
+    publisher = Publisher(layers[0], epoch=7)
+    hub = Hub(layers[1], catalog("binance"), grace_s=0.01)
+    sink, trades = RecordingSink(), RecordingSink()
+    await hub.prepare([TICKS])
+    hub.attach(TICKS, UNIFIED, sink)
+    publisher.publish([tick(0)])
+    await until(lambda: sink.numbers == [1])
+
+    private_redis.kill()
+    publisher.publish([tick(1), tick(2)])
+    await hub.prepare([TRADES])
+    hub.attach(TRADES, UNIFIED, trades)
+    await until(lambda: publisher.counters.failed_flushes)
+    await asyncio.to_thread(private_redis.start)
+    await until(lambda: layers[1].reconnects() == 1, timeout_s=20)
+    publisher.publish([tick(3)])
+
+    # What was published before the hub was back is a hole that the numbers show.
+    await until(lambda: sink.numbers[-1] == 4, timeout_s=20)
+    assert sink.numbers == sorted(set(sink.numbers))
+    assert len(sink.numbers) + hub.counters.lost == 4
+    # And a group that was asked for while Redis was away has been joined.
+    await until(lambda: publisher.publish([TRADE]) and trades.numbers, timeout_s=20)
+    assert await publisher.drain()
+    await hub.close()

@@ -1,0 +1,123 @@
+"""`manage.py serve` as a process: how it starts, ends, and does without."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from websockets.asyncio.client import connect
+
+from marketdata.layers import MarketDataChannelLayer
+from marketdata.publisher import Publisher
+from tests.marketdata.polling import until
+from tests.marketdata.samples import tick
+from tests.marketdata.server_process import (
+    HANDSHAKE,
+    ROOT,
+    SERVE,
+    Client,
+    running_server,
+)
+
+PREFIX = f"{settings.CHANNEL_PREFIX}-{uuid4().hex[:8]}"
+
+
+async def test_sigterm_closes_clients_with_1001_and_ends_with_0():
+    with running_server(PREFIX, DATABASE_URL="") as server:
+        client = Client(await connect(server.url))
+        await client.receive()
+
+        server.process.send_signal(signal.SIGTERM)
+        frame = await client.receive()
+
+        assert frame["code"] == "SHUTDOWN"
+        assert 0 <= frame["reconnect_after_ms"] <= 10_000
+        await client.receive_all()
+        assert client.socket.close_code == 1001
+        assert await asyncio.to_thread(server.process.wait, 5) == 0
+
+
+async def test_second_signal_ends_at_once():
+    with running_server(PREFIX, DATABASE_URL="") as server:
+        host, port = server.host.split(":")
+        reader, writer = await asyncio.open_connection(host, port)
+        # A client that never answers the close frame would delay the end.
+        writer.write(HANDSHAKE % server.host.encode())
+        await reader.readuntil(b"Connected to Market Data Server")
+
+        server.process.send_signal(signal.SIGTERM)
+        await reader.readuntil(b"SHUTDOWN")
+        server.process.send_signal(signal.SIGTERM)
+
+        assert await asyncio.to_thread(server.process.wait, 1) == 128 + signal.SIGTERM
+        writer.close()
+
+
+async def test_without_database_it_streams_and_records_nothing():
+    with running_server(PREFIX, DATABASE_URL="") as server:
+        client = Client(await connect(server.url))
+        await client.receive()
+
+        reply = await client.ask(action="subscribe", symbols=["BTCUSDT"])
+        await client.socket.close()
+
+    assert reply["accepted"][0]["broker"] == "binance"
+    assert reply["accepted"][0]["recorded"] is False
+
+
+@pytest.fixture
+async def stock_daphne():
+    """The application under Daphne's own command; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "daphne", "-p", str(port), "config.asgi:application",
+        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "CHANNEL_PREFIX": PREFIX, "DATABASE_URL": "",
+             "BROKERS_ENABLED": "binance"},
+    )  # fmt: skip
+    await until(lambda: is_listening(port), timeout_s=20)
+    yield port
+    process.terminate()
+    await process.wait()
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+async def test_stock_daphne_serves_the_same_application(stock_daphne):
+    layer = MarketDataChannelLayer(hosts=[settings.REDIS_URL], prefix=PREFIX)
+    publisher = Publisher(layer, epoch=7)
+    async with connect(f"ws://127.0.0.1:{stock_daphne}/") as connection:
+        client = Client(connection)
+        await client.receive()
+        await client.ask(action="subscribe", symbols=["BTCUSDT"])
+
+        publisher.publish([tick(n) for n in range(100)])
+
+        numbers = [(await client.receive())["seq"] for _ in range(100)]
+    assert numbers == list(range(1, 101))
+    await publisher.drain()
+    await layer.flush()
+
+
+async def test_port_that_is_taken_ends_with_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *SERVE, "--port", port,
+            cwd=ROOT, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, errors = await asyncio.wait_for(process.communicate(), 20)
+
+    assert process.returncode == 1
+    assert f"cannot listen on port {port} (PORT)" in errors.decode()

@@ -1,0 +1,384 @@
+import json
+
+import pytest
+
+from marketdata.codes import ErrorCode
+from marketdata.dialects import ServerFacts
+from marketdata.effects import Join, Leave, Position, Send
+from marketdata.records import Kind
+from marketdata.session import UnifiedSession
+from marketdata.topics import Topic
+from tests.marketdata.samples import NOW_US, catalog
+
+FACTS = ServerFacts(
+    server="3f9a0c21",
+    heartbeat_s=30,
+    max_subscriptions=3,
+    max_frame_bytes=102_400,
+    max_queue_bytes=1_048_576,
+)
+CATALOG = catalog("binance", "oanda")
+BTC_TICKS = Topic(Kind.TICK, "binance", "BTCUSDT")
+BTC_TRADES = Topic(Kind.TRADE, "binance", "BTCUSDT")
+BTC_BOOKS = Topic(Kind.ORDERBOOK, "binance", "BTCUSDT")
+EUR_TICKS = Topic(Kind.TICK, "oanda", "EURUSD")
+
+
+@pytest.fixture
+def session() -> UnifiedSession:
+    return UnifiedSession(FACTS)
+
+
+def ask(session, **fields):
+    return session.receive(json.dumps(fields), catalog=CATALOG, now_us=NOW_US)
+
+
+def frame_of(effects) -> dict:
+    """The only frame that the effects send."""
+    (frame,) = [effect.frame for effect in effects if isinstance(effect, Send)]
+    return json.loads(frame)
+
+
+def reply_of(effects, positions=None) -> dict:
+    (join,) = effects
+    return json.loads(
+        join.reply({topic: (positions or {}).get(topic) for topic in join.topics})
+    )
+
+
+def test_open_welcomes_once(session):
+    assert frame_of(session.open()) == {
+        "type": "status",
+        "message": "Connected to Market Data Server",
+        "server": "3f9a0c21",
+        "protocol": 1,
+        "limits": {
+            "subscriptions": 3,
+            "frame_bytes": 102_400,
+            "queue_bytes": 1_048_576,
+        },
+        "heartbeat_s": 30,
+    }
+
+
+def test_subscribe_joins_the_topic_and_wants_its_snapshot(session):
+    (join,) = ask(session, action="subscribe", symbols=["btc_usdt"])
+
+    assert join.topics == (BTC_TICKS,)
+    assert join.snapshots == (BTC_TICKS,)
+    assert session.subscription_count == 1
+
+
+def test_subscribe_reply_names_what_was_asked_and_where_it_is(session):
+    effects = ask(session, action="subscribe", id=7, symbols=["eur_usd", "BTC/USDT"])
+
+    reply = reply_of(effects, {BTC_TICKS: Position(217_000_000, 12)})
+
+    assert reply == {
+        "type": "status",
+        "id": 7,
+        "action": "subscribe",
+        "message": "Subscribed to 2 topics",
+        "accepted": [
+            {
+                "requested": "eur_usd",
+                "broker": "oanda",
+                "symbol": "EUR/USD",
+                "type": "tick",
+                "seq": None,
+                "epoch": None,
+                "recorded": False,
+            },
+            {
+                "requested": "BTC/USDT",
+                "broker": "binance",
+                "symbol": "BTC/USDT",
+                "type": "tick",
+                "seq": 12,
+                "epoch": "3l729s",
+                "recorded": True,
+            },
+        ],
+        "rejected": [],
+    }
+
+
+def test_subscribe_to_books_says_that_they_are_not_recorded(session):
+    effects = ask(session, action="subscribe", symbols=["BTCUSDT"], types=["orderbook"])
+
+    assert reply_of(effects)["accepted"][0]["recorded"] is False
+
+
+def test_subscribe_with_types_joins_each(session):
+    (join,) = ask(
+        session, action="subscribe", symbols=["BTCUSDT"], types=["trade", "orderbook"]
+    )
+
+    assert join.topics == (BTC_TRADES, BTC_BOOKS)
+
+
+def test_subscribe_with_some_bad_symbols_accepts_the_others(session):
+    effects = ask(session, action="subscribe", symbols=["FOO", "BTCUSDT", "a b"])
+
+    reply = reply_of(effects)
+    assert reply["message"] == "Subscribed to 1 topic, 2 rejected"
+    assert [item["requested"] for item in reply["accepted"]] == ["BTCUSDT"]
+    assert reply["rejected"] == [
+        {
+            "requested": "FOO",
+            "code": "UNKNOWN_SYMBOL",
+            "message": "no instrument has the symbol 'FOO'",
+        },
+        {
+            "requested": "a b",
+            "code": "INVALID_FIELD",
+            "message": "expected a symbol of 1 to 20 letters, digits, '/', '_', '.' "
+            "or '-', found 'a b'",
+        },
+    ]
+
+
+def test_subscribe_to_one_topic_in_two_spellings_joins_once(session):
+    (join,) = ask(session, action="subscribe", symbols=["BTCUSDT", "btc/usdt"])
+
+    assert join.topics == (BTC_TICKS,)
+    reply = reply_of([join])
+    assert [item["requested"] for item in reply["accepted"]] == ["BTCUSDT", "btc/usdt"]
+    assert reply["message"] == "Subscribed to 1 topic"
+
+
+def test_subscribe_again_is_accepted_without_another_snapshot(session):
+    ask(session, action="subscribe", symbols=["BTCUSDT"])
+
+    (join,) = ask(session, action="subscribe", symbols=["BTCUSDT"])
+
+    assert (join.topics, join.snapshots) == ((BTC_TICKS,), ())
+    assert session.subscription_count == 1
+
+
+def test_subscribe_without_snapshot_wants_none(session):
+    (join,) = ask(session, action="subscribe", symbols=["BTCUSDT"], snapshot=False)
+
+    assert join.snapshots == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "message"),
+    [
+        ({"symbols": ["FOO"]}, "UNKNOWN_SYMBOL", "no instrument has the symbol 'FOO'"),
+        (
+            {"symbols": ["BTCUSDT"], "broker": "zzz"},
+            "UNKNOWN_BROKER",
+            "expected one of binance, dukascopy, kraken, oanda, simulated, "
+            "found broker 'zzz'",
+        ),
+        (
+            {"symbols": ["BTCUSDT"], "broker": "kraken"},
+            "NO_BROKER",
+            "no enabled broker carries BTC/USDT",
+        ),
+        (
+            {"symbols": ["BTCUSDT"], "types": ["candle"], "interval": "5m"},
+            "UNSUPPORTED_TYPE",
+            "live candles are not served yet",
+        ),
+        (
+            {"symbols": ["BTCUSDT"], "types": ["quote"]},
+            "UNSUPPORTED_TYPE",
+            "expected a type of tick, trade, orderbook, candle, found 'quote'",
+        ),
+        (
+            {"symbols": ["BTCUSDT"], "since": 0},
+            "UNSUPPORTED_SINCE",
+            "since is not served yet",
+        ),
+    ],
+)
+def test_subscribe_with_all_rejected_is_an_error(session, fields, code, message):
+    effects = ask(session, action="subscribe", id="x", **fields)
+
+    requested = fields["symbols"][0]
+    assert frame_of(effects) == {
+        "type": "error",
+        "id": "x",
+        "code": code,
+        "message": message,
+        "rejected": [{"requested": requested, "code": code, "message": message}],
+    }
+    assert session.subscription_count == 0
+
+
+def test_subscribe_over_the_limit_rejects_what_is_over(session):
+    types = ["tick", "trade", "orderbook"]
+    ask(session, action="subscribe", symbols=["BTCUSDT"], types=types)
+
+    effects = ask(session, action="subscribe", symbols=["EURUSD", "BTCUSDT"])
+
+    reply = reply_of(effects)
+    assert [item["requested"] for item in reply["accepted"]] == ["BTCUSDT"]
+    assert reply["rejected"] == [
+        {
+            "requested": "EURUSD",
+            "code": "SUBSCRIPTION_LIMIT",
+            "message": "expected at most 3 subscriptions",
+        }
+    ]
+
+
+def test_unsubscribe_leaves_before_it_replies(session):
+    ask(session, action="subscribe", symbols=["BTCUSDT", "EURUSD"])
+
+    leave, send = ask(session, action="unsubscribe", id=1, symbols=["btc/usdt"])
+
+    assert leave == Leave((BTC_TICKS,))
+    assert json.loads(send.frame) == {
+        "type": "status",
+        "id": 1,
+        "action": "unsubscribe",
+        "message": "Unsubscribed from 1 topic",
+        "accepted": [
+            {
+                "requested": "btc/usdt",
+                "broker": "binance",
+                "symbol": "BTC/USDT",
+                "type": "tick",
+            }
+        ],
+        "rejected": [],
+    }
+    assert session.subscription_count == 1
+
+
+def test_unsubscribe_all_leaves_everything(session):
+    ask(session, action="subscribe", symbols=["BTCUSDT", "EURUSD"])
+
+    leave, _ = ask(session, action="unsubscribe", symbols="all")
+
+    assert leave == Leave((BTC_TICKS, EUR_TICKS))
+    assert session.subscription_count == 0
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        ({}, ()),
+        ({"types": ["trade"]}, (BTC_TICKS,)),
+        ({"broker": "Binance"}, ()),
+        ({"broker": "kraken"}, (BTC_TICKS, BTC_TRADES)),
+        ({"types": ["candle"], "interval": "1m"}, (BTC_TICKS, BTC_TRADES)),
+    ],
+)
+def test_unsubscribe_with_filters_leaves_what_fits(session, filters, left):
+    types = ["tick", "trade"]
+    ask(session, action="subscribe", symbols=["BTCUSDT"], types=types)
+
+    leave, _ = ask(session, action="unsubscribe", symbols=["BTCUSDT"], **filters)
+
+    assert {BTC_TICKS, BTC_TRADES} - set(leave.topics) == set(left)
+
+
+def test_unsubscribe_from_what_is_not_followed_is_harmless(session):
+    leave, send = ask(session, action="unsubscribe", symbols=["EURUSD"])
+
+    assert leave == Leave(())
+    assert json.loads(send.frame)["message"] == "Unsubscribed from 0 topics"
+
+
+def test_unsubscribe_from_an_unknown_symbol_is_an_error(session):
+    frame = frame_of(ask(session, action="unsubscribe", symbols=["FOO"]))
+
+    assert (frame["type"], frame["code"]) == ("error", "UNKNOWN_SYMBOL")
+
+
+def test_unsubscribe_works_after_the_instrument_was_removed(session):
+    ask(session, action="subscribe", symbols=["BTCUSDT"])
+    request = json.dumps({"action": "unsubscribe", "symbols": ["BTC/USDT"]})
+
+    leave, _ = session.receive(request, catalog=type(CATALOG)([], []), now_us=NOW_US)
+
+    assert leave == Leave((BTC_TICKS,))
+
+
+def test_list_names_what_is_followed(session):
+    ask(session, action="subscribe", symbols=["EURUSD"])
+
+    assert frame_of(ask(session, action="list", id=2)) == {
+        "type": "status",
+        "action": "list",
+        "id": 2,
+        "subscriptions": [
+            {
+                "broker": "oanda",
+                "symbol": "EUR/USD",
+                "type": "tick",
+                "delivery": "full",
+            }
+        ],
+    }
+
+
+def test_ping_is_answered_with_the_time_in_ms(session):
+    assert frame_of(ask(session, action="ping", id="p")) == {
+        "type": "pong",
+        "id": "p",
+        "timestamp": NOW_US // 1_000,
+    }
+
+
+def test_auth_is_not_available_yet(session):
+    frame = frame_of(ask(session, action="auth", auth="key"))
+
+    assert (frame["code"], frame["message"]) == (
+        "INVALID_AUTH",
+        "Invalid authentication",
+    )
+
+
+def test_authenticate_is_not_available_yet(session):
+    effects = ask(session, action="authenticate", broker="x", credentials={"a": "b"})
+
+    frame = frame_of(effects)
+    assert frame["code"] == "BROKER_AUTH_FAILED"
+    assert frame["message"].startswith("Authentication failed: ")
+
+
+def test_bad_request_is_answered_with_its_id(session):
+    frame = frame_of(ask(session, action="subscribe", id=9, symbols="EURUSD"))
+
+    assert frame == {
+        "type": "error",
+        "id": 9,
+        "code": "INVALID_FIELD",
+        "message": "symbols: expected a list of texts, found 'EURUSD'",
+    }
+
+
+@pytest.mark.parametrize("count", [1, 500])
+def test_reply_to_hostile_symbols_stays_far_below_the_queue(session, count):
+    symbols = ['"\\' + "\x00" * 60] * count
+
+    frame = frame_of(ask(session, action="subscribe", symbols=symbols))
+
+    assert len(json.dumps(frame)) < 1_000 * count + 500
+
+
+def test_error_frame_has_code_and_message(session):
+    frame = json.loads(session.error(ErrorCode.TOO_SLOW, "text"))
+
+    assert frame == {"type": "error", "code": "TOO_SLOW", "message": "text"}
+
+
+def test_shutdown_says_when_to_come_back(session):
+    frame = json.loads(session.shutdown(1_234))
+
+    assert frame["code"] == "SHUTDOWN"
+    assert frame["reconnect_after_ms"] == 1_234
+
+
+def test_every_request_gets_one_frame(session):
+    requests = ["subscribe", "unsubscribe", "list", "ping", "auth", "authenticate", "?"]
+    for action in requests:
+        effects = ask(session, action=action, symbols=["BTCUSDT"])
+
+        replies = [item for item in effects if isinstance(item, Send | Join)]
+        assert len(replies) == 1
