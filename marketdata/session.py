@@ -60,7 +60,7 @@ class UnifiedSession:
             server=self._facts.server,
             protocol=unified.PROTOCOL_VERSION,
             limits=limits,
-            heartbeat_s=self._facts.heartbeat_s,
+            heartbeat_s=_whole(self._facts.heartbeat_s),
         )
         return [Send(frame)]
 
@@ -216,3 +216,8 @@ def _is_meant(topic: Topic, request: requests.Unsubscribe) -> bool:
         and (request.interval is None or topic.timeframe in (None, request.interval))
         and (request.price is None or topic.price_side in (None, request.price))
     )
+
+
+def _whole(seconds: float) -> float:
+    """Return whole seconds as an integer: clients know `30`, not `30.0`."""
+    return int(seconds) if seconds == int(seconds) else seconds

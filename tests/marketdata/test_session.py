@@ -12,7 +12,7 @@ from tests.marketdata.samples import NOW_US, catalog
 
 FACTS = ServerFacts(
     server="3f9a0c21",
-    heartbeat_s=30,
+    heartbeat_s=30.0,
     max_subscriptions=3,
     max_frame_bytes=102_400,
     max_queue_bytes=1_048_576,
@@ -59,6 +59,12 @@ def test_open_welcomes_once(session):
         },
         "heartbeat_s": 30,
     }
+
+
+def test_open_says_whole_seconds_without_a_fraction(session):
+    (welcome,) = session.open()
+
+    assert welcome.frame.endswith(b'"heartbeat_s":30}')
 
 
 def test_subscribe_joins_the_topic_and_wants_its_snapshot(session):
