@@ -4,15 +4,14 @@ from brokers.feed import FollowedInstrument
 from marketdata.catalog import Catalog
 
 
-def followed_instruments(
-    catalog: Catalog, broker: str, *, recorded_only: bool
-) -> list[FollowedInstrument]:
-    """Return the instruments that the broker carries, those that are recorded or all.
+def followed_instruments(catalog: Catalog, broker: str) -> list[FollowedInstrument]:
+    """Return what the broker carries, recorded or not, as clients may follow all of it.
 
-    A feed that stores follows what is recorded; one that only streams follows all.
+    What is recorded comes first: a feed that cannot follow all leaves out the last.
     """
+    carried = [item for item in catalog.instruments.values() if broker in item.brokers]
+    carried.sort(key=lambda item: not item.is_recorded)
     return [
         FollowedInstrument(item.symbol, item.brokers[broker], item.decimals)
-        for item in catalog.instruments.values()
-        if broker in item.brokers and (item.is_recorded or not recorded_only)
+        for item in carried
     ]

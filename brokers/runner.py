@@ -15,6 +15,7 @@ from brokers.backoff import Backoff
 from brokers.exceptions import FeedLost, FeedRefused, FeedSilent
 from brokers.feed import Feed, FollowedInstrument
 from brokers.run_together import run_together
+from marketdata.exceptions import MarketDataError
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -115,6 +116,7 @@ class FeedRunner:
         }
         if self._recorder is not None:
             figures["stored"] = self._recorder.counters.stored
+            figures["skipped"] = self._recorder.counters.skipped
             figures["unstored"] = self._recorder.counters.dropped
         return figures
 
@@ -135,7 +137,7 @@ class FeedRunner:
         while True:
             try:
                 followed = await self._load_instruments()
-            except django.db.Error as exc:  # away: what we follow stays
+            except (django.db.Error, MarketDataError) as exc:  # what we follow stays
                 self._log.warning("cannot load instruments", error=str(exc))
             else:
                 self._follow(followed)

@@ -27,7 +27,7 @@ class BrokerAdmin(admin.ModelAdmin):
 
 @admin.register(BrokerSymbol)
 class BrokerSymbolAdmin(admin.ModelAdmin):
-    list_display = ["broker", "symbol", "instrument", "price_scale"]
+    list_display = ["broker", "symbol", "instrument", "price_scale", "first_tick"]
     list_filter = ["broker"]
     search_fields = ["symbol", "instrument__symbol"]
     autocomplete_fields = ["instrument"]

@@ -5,7 +5,7 @@ from enum import Enum
 
 import msgspec
 
-from marketdata.exceptions import NoBroker, UnknownBroker, UnknownSymbol
+from marketdata.exceptions import InvalidSymbol, NoBroker, UnknownBroker, UnknownSymbol
 from marketdata.symbols import canonical
 
 # Tried in this order where an instrument names no broker (PROTOCOL 1.2).
@@ -49,18 +49,25 @@ class Broker(msgspec.Struct, frozen=True):
 
 
 class Catalog:
-    """Looks up instruments by any spelling and routes them to brokers."""
+    """Looks up instruments by any spelling and routes them to brokers.
+
+    ``unusable`` are the brokers' spellings that no client can use, because they cannot
+    be symbols: too long or with other characters.
+    """
 
     def __init__(
         self, instruments: Iterable[Instrument], brokers: Iterable[Broker]
     ) -> None:
         self.instruments = {item.symbol: item for item in instruments}
         self.brokers = {item.name: item for item in brokers}
-        self._aliases = {
-            canonical(spelling): item
-            for item in self.instruments.values()
-            for spelling in item.brokers.values()
-        }
+        self._aliases: dict[str, Instrument] = {}
+        self.unusable: set[str] = set()
+        for item in self.instruments.values():
+            for spelling in item.brokers.values():
+                try:
+                    self._aliases[canonical(spelling)] = item
+                except InvalidSymbol:
+                    self.unusable.add(spelling)
 
     def find(self, text: str) -> Instrument:
         """Return the instrument that the text spells, in our or a broker's way.

@@ -1,11 +1,16 @@
 """Loads the catalog from the database and the settings."""
 
+from functools import lru_cache
+
+import structlog
 from django.conf import settings
 from django.db import connections
 
 from marketdata import catalog
 from marketdata.instruments import bundled_brokers, bundled_instruments
 from marketdata.models import Broker, Instrument
+
+log = structlog.get_logger(__name__)
 
 
 def load_catalog() -> catalog.Catalog:
@@ -29,7 +34,10 @@ def load_catalog() -> catalog.Catalog:
         catalog.Broker(name, name in enabled, simulated.get(name, False))
         for name in sorted(simulated.keys() | enabled)
     ]
-    return catalog.Catalog(instruments, brokers)
+    loaded = catalog.Catalog(instruments, brokers)
+    if loaded.unusable:
+        _warn_once(frozenset(loaded.unusable))
+    return loaded
 
 
 def load_catalog_in_thread() -> catalog.Catalog:
@@ -38,6 +46,11 @@ def load_catalog_in_thread() -> catalog.Catalog:
         return load_catalog()
     finally:
         connections.close_all()
+
+
+@lru_cache(maxsize=8)  # the catalog is loaded every few seconds
+def _warn_once(spellings: frozenset[str]) -> None:
+    log.warning("spellings that no client can use", spellings=sorted(spellings))
 
 
 def _instrument(row: Instrument) -> catalog.Instrument:

@@ -52,7 +52,11 @@ class LiveConsumer(AsyncConsumer):
         options = self._runtime.options
         self._dialect = options.dialect_of(scope["path"])
         self._session = self._dialect.new_session(options.facts)
-        self._port = scope.get("extensions", {}).get(PORT_EXTENSION) or AsgiPort(send)
+        port = scope.get("extensions", {}).get(PORT_EXTENSION)
+        if port is None:
+            port = AsgiPort(send, receive)
+            receive = port.receive
+        self._port = port
         self._outbox = Outbox(
             self._port, options.facts.max_queue_bytes, self._on_overflow
         )

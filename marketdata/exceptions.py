@@ -5,7 +5,6 @@ MarketDataError
  +-- UnknownSymbol
  +-- UnknownBroker
  +-- NoBroker
- +-- InvalidTopic
  +-- InvalidLayerMessage
  +-- InvalidMessage
  |    +-- UnknownAction
@@ -67,14 +66,6 @@ class NoBroker(MarketDataError):
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         super().__init__(f"no enabled broker carries {symbol}")
-
-
-class InvalidTopic(MarketDataError):
-    """Raised when a group name is not the name of a topic."""
-
-    def __init__(self, group: str) -> None:
-        self.group = group
-        super().__init__(f"expected a topic's group name, found {group!r:.120}")
 
 
 class InvalidLayerMessage(MarketDataError):

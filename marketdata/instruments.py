@@ -1,12 +1,13 @@
 """The instruments and brokers that a new installation starts with.
 
 `data/instruments.csv` has one line per instrument: its figures, each broker's spelling
-of it (empty: the broker does not carry it) and Dukascopy's price scale. Scales are from
-the provider's published instrument table (2026-07), decimals of coins from Binance's
-recorded prices. Everything can be changed and added to in the admin afterwards.
+of it (empty: the broker does not carry it), Dukascopy's price scale and first tick.
+Both are from the provider's published instrument table (2026-07), decimals of coins
+from Binance's recorded prices. Everything can be changed and added to in the admin.
 """
 
 import csv
+from datetime import datetime
 from pathlib import Path
 
 from django.db import transaction
@@ -19,7 +20,11 @@ _DATA = Path(__file__).parent / "data"
 
 @transaction.atomic
 def load_instruments() -> int:
-    """Add what is missing, leave what is there; return how many instruments are new."""
+    """Add what is missing, leave what is there; return how many instruments are new.
+
+    An instrument is there if one has its symbol, or any broker's spelling of it: it was
+    renamed then, and is not added a second time. Nor are spellings that were removed.
+    """
     brokers = _read("brokers.csv")
     Broker.objects.bulk_create(
         [
@@ -29,10 +34,12 @@ def load_instruments() -> int:
         ignore_conflicts=True,
     )
     known = set(Instrument.objects.values_list("symbol", flat=True))
+    spelled = set(BrokerSymbol.objects.values_list("broker", "symbol"))
     rows = [
         row
         for row in _read("instruments.csv")
         if row["base"] + row["quote"] not in known
+        and not any((item["name"], row[item["name"]]) in spelled for item in brokers)
     ]
     instruments = Instrument.objects.bulk_create([_instrument(row) for row in rows])
     BrokerSymbol.objects.bulk_create(
@@ -42,6 +49,9 @@ def load_instruments() -> int:
             symbol=row[broker["name"]],
             price_scale=int(row["price_scale"])
             if broker["name"] == "dukascopy"
+            else None,
+            first_tick=datetime.fromisoformat(row["first_tick"])
+            if broker["name"] == "dukascopy" and row["first_tick"]
             else None,
         )
         for instrument, row in zip(instruments, rows, strict=True)

@@ -5,6 +5,16 @@ from django.db import models
 
 from marketdata.catalog import InstrumentType
 
+# Separators as in a client's symbol, but longer; a slash only between base and quote.
+# `\Z`, because `$` lets a line end pass.
+_SPELLING = RegexValidator(
+    r"\A[A-Za-z0-9/_.\-]*[A-Za-z0-9][A-Za-z0-9/_.\-]*\Z",
+    "Letters and digits, and between them / _ . or -",
+)
+_PART = RegexValidator(
+    r"\A[A-Za-z0-9_.\-]*[A-Za-z0-9][A-Za-z0-9_.\-]*\Z",
+    "Letters and digits, and between them _ . or -",
+)
 _TYPES = [(item.value, item.value) for item in InstrumentType]
 
 
@@ -31,8 +41,12 @@ class Instrument(models.Model):
         validators=[RegexValidator(r"^[A-Z0-9]{1,20}$")],
         help_text="Upper case letters and digits without separators: EURUSD",
     )
-    base = models.CharField(max_length=12, help_text="What is bought: EUR")
-    quote = models.CharField(max_length=12, help_text="What it is paid in: USD")
+    base = models.CharField(
+        max_length=20, validators=[_PART], help_text="What is bought: EUR, DEU.IDX"
+    )
+    quote = models.CharField(
+        max_length=12, validators=[_PART], help_text="What it is paid in: USD"
+    )
     type = models.CharField(max_length=12, choices=_TYPES)
     decimals = models.PositiveSmallIntegerField(
         validators=[MaxValueValidator(12)], help_text="Decimals of its prices"
@@ -74,11 +88,20 @@ class BrokerSymbol(models.Model):
         Instrument, on_delete=models.CASCADE, related_name="broker_symbols"
     )
     broker = models.ForeignKey(Broker, on_delete=models.CASCADE)
-    symbol = models.CharField(max_length=30, help_text="EUR_USD, btcusdt, XBT/USD")
+    symbol = models.CharField(
+        max_length=30,
+        validators=[_SPELLING],
+        help_text="EUR_USD, btcusdt, XBT/USD; Dukascopy: EUR-USD",
+    )
     price_scale = models.PositiveIntegerField(
         null=True,
         blank=True,
         help_text="Points per unit where the broker sends integers (Dukascopy: 100000)",
+    )
+    first_tick = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Start of the broker's own history, empty: unknown",
     )
 
     class Meta:

@@ -58,7 +58,3 @@ class Sequencer:
         """Return the next number of the topic; the first is 1."""
         self._last[topic] += 1
         return self._last[topic]
-
-    def last_number(self, topic: Topic) -> int:
-        """Return the last number given, 0 before the first."""
-        return self._last.get(topic, 0)

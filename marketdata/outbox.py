@@ -5,6 +5,7 @@ its topics for longer is cut: memory is finite, and old prices are worth nothing
 """
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -12,6 +13,16 @@ from typing import Any, Protocol
 # The key of a scope's `extensions` under which our server offers a socket's port;
 # absent under other servers.
 PORT_EXTENSION = "marketdata.port"
+# What a server accepts from an application (RFC 6455 7.4). Daphne raises at others, so
+# plain ASGI clients get 4000 for them, "reconnect"; the last frame says why.
+NORMAL_CLOSE = 1000
+APPLICATION_CLOSE_CODES = range(3000, 5000)
+PLAIN_CLOSE = 4000
+ABNORMAL_CLOSE = 1006  # never sent: stands for "no close frame came"
+
+Event = dict[str, Any]  # of ASGI
+Send = Callable[[Event], Awaitable[None]]
+Receive = Callable[[], Awaitable[Event]]
 
 
 class Port(Protocol):
@@ -97,28 +108,50 @@ class AsgiPort:
     """A port over ASGI ``send``, for servers that offer nothing better.
 
     ``send`` may wait for the socket, so a task does it; the port is ready while the
-    task has nothing to do.
+    task has nothing to do. Once ``send`` failed, ``receive`` says so.
     """
 
-    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    def __init__(self, send: Send, receive: Receive) -> None:
         self.is_ready = True
         self.on_ready: Callable[[], None] = lambda: None
         self._send = send
-        self._messages: deque[dict[str, Any]] = deque()
+        self._receive = receive
+        self._messages: deque[Event] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._failure: asyncio.Future[Exception] = asyncio.Future()
 
     def write(self, frame: bytes) -> None:
         self._put({"type": "websocket.send", "text": frame.decode()})
 
     def close(self, code: int) -> None:
-        self._put({"type": "websocket.close", "code": int(code)})
+        allowed = code == NORMAL_CLOSE or code in APPLICATION_CLOSE_CODES
+        code = int(code) if allowed else PLAIN_CLOSE
+        self._put({"type": "websocket.close", "code": code})
 
     async def finish(self) -> None:
         if self._task is not None:
             await asyncio.wait([self._task], timeout=1.0)
             self._task.cancel()
 
-    def _put(self, message: dict[str, Any]) -> None:
+    async def receive(self) -> Event:
+        """Return the client's next event; a disconnect once it went away in sending.
+
+        Raises:
+            Exception: what ``send`` raised: the client may be there, unserved.
+        """
+        event = asyncio.ensure_future(self._receive())
+        try:
+            await asyncio.wait((event, self._failure), return_when=FIRST_COMPLETED)
+            if not self._failure.done():
+                return event.result()
+        finally:
+            event.cancel()
+        failure = self._failure.result()
+        if isinstance(failure, OSError):
+            return {"type": "websocket.disconnect", "code": ABNORMAL_CLOSE}
+        raise failure
+
+    def _put(self, message: Event) -> None:
         self._messages.append(message)
         self.is_ready = False
         if self._task is None or self._task.done():
@@ -128,8 +161,10 @@ class AsgiPort:
         while self._messages:
             try:
                 await self._send(self._messages.popleft())
-            except OSError:  # the client is gone; the server says so by a disconnect
+            except Exception as exc:  # whatever a server raises, the session ends
                 self._messages.clear()
+                if not self._failure.done():
+                    self._failure.set_result(exc)
                 return
             if not self._messages:
                 self.is_ready = True

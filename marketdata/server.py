@@ -17,6 +17,7 @@ from twisted.internet import defer, interfaces
 from zope.interface import implementer
 
 from marketdata.outbox import PORT_EXTENSION
+from marketdata.stream_gate import StreamGates
 
 BACKLOG = 2048  # with Twisted's 50 a burst of 1500 connects got in at 52 per second
 DRAIN_S = 3.0  # for close handshakes and requests under way
@@ -114,6 +115,7 @@ class LiveServer(Server):
         self.on_listening: Callable[[str, int], None] = lambda host, port: None
         self.has_failed = False
         self._ports: list[Any] = []
+        self._gates = StreamGates()
         self._is_stopping = False
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
@@ -121,6 +123,20 @@ class LiveServer(Server):
         if isinstance(protocol, LiveProtocol):
             scope.setdefault("extensions", {})[PORT_EXTENSION] = protocol.port
         return super().create_application(protocol, scope)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Send a message; of an answer in many parts, when there is room for more."""
+        gate = None
+        if not self.connections.get(protocol, {}).get("disconnected"):
+            gate = self._gates.before(protocol, message)
+        await super().handle_reply(protocol, message)
+        if gate is not None:
+            await gate.passed()
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        """Note that a connection, or a request on it, has ended."""
+        self._gates.drop(protocol)
+        super().protocol_disconnected(protocol)
 
     def listen_success(self, port: Any) -> None:
         """Note the port and say where we listen."""

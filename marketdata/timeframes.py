@@ -31,11 +31,6 @@ class Timeframe(Enum):
         """Length of one bucket in seconds."""
         return _LENGTHS_S[self]
 
-    @property
-    def is_stored(self) -> bool:
-        """True if the timeframe has a table of its own."""
-        return self in STORED
-
     def floor_us(self, time_us: int) -> int:
         """Return the start of the bucket that holds ``time_us`` (microseconds UTC).
 

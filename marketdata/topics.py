@@ -4,13 +4,11 @@ import re
 
 import msgspec
 
-from marketdata.exceptions import InvalidTopic
 from marketdata.records import KINDS, Candle, Kind, Record
 from marketdata.timeframes import PriceSide, Timeframe
 
 _PREFIX = "md"
 _UNSAFE = re.compile(r"[^A-Za-z0-9]")
-_ESCAPE = re.compile(r"_([0-9a-f]+)_")
 
 
 class Topic(msgspec.Struct, frozen=True, gc=False):
@@ -50,27 +48,5 @@ def group_name(topic: Topic) -> str:
     return ".".join(parts)
 
 
-def parse_group_name(group: str) -> Topic:
-    """Return the topic of a group name.
-
-    Raises:
-        InvalidTopic: the name was not made by ``group_name``.
-    """
-    prefix, *parts = group.split(".")
-    try:
-        if prefix != _PREFIX or len(parts) not in (3, 5):
-            raise InvalidTopic(group)
-        kind, broker, symbol = Kind(parts[0]), _unescape(parts[1]), _unescape(parts[2])
-        if len(parts) == 3:
-            return Topic(kind, broker, symbol)
-        return Topic(kind, broker, symbol, Timeframe(parts[3]), PriceSide(parts[4]))
-    except ValueError as exc:
-        raise InvalidTopic(group) from exc
-
-
 def _escape(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"_{ord(found[0]):x}_", text)
-
-
-def _unescape(text: str) -> str:
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from brokers.binance.payloads import (
+    MAX_AHEAD_US,
     AggTradePayload,
     BookTickerPayload,
     DepthUpdatePayload,
@@ -68,7 +69,8 @@ def parse_frame(frame: bytes, received_us: int, symbols: Mapping[str, str]) -> P
     Book tickers and partial books carry no time: they get ``received_us``.
 
     Raises:
-        MalformedFrame: not JSON, not an object, or a key is missing or unusable.
+        MalformedFrame: not JSON, not an object, a key is missing or unusable, or its
+            time is over a day later than ``received_us``.
     """
     try:
         if _is_array(frame):
@@ -91,7 +93,10 @@ def parse_frame(frame: bytes, received_us: int, symbols: Mapping[str, str]) -> P
     symbol = symbols.get(broker_symbol)
     if symbol is None:
         return Ignored(IgnoredReason.UNKNOWN_SYMBOL, broker_symbol)
-    return reader.convert(payload, symbol, received_us)
+    parsed = reader.convert(payload, symbol, received_us)
+    if getattr(parsed, "time_us", 0) > received_us + MAX_AHEAD_US:
+        raise MalformedFrame(BROKER, "its time is over a day ahead of our clock", frame)
+    return parsed
 
 
 def _is_array(body: bytes | msgspec.Raw) -> bool:

@@ -13,8 +13,11 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-# 2001 to 2100: a time outside is damage or another unit, and would be stored for good.
-_Millis = Annotated[int, Meta(ge=1_000_000_000_000, le=4_102_444_800_000)]
+# From 2001 on: an earlier time is damage or in seconds, and would be stored for good.
+_Millis = Annotated[int, Meta(ge=1_000_000_000_000)]
+# How far a time may be ahead of receiving: a day is damage, not a clock that is fast,
+# and one such record would be its series' latest for good.
+MAX_AHEAD_US = 86_400_000_000
 # Text such as "inf" passes as a float, so the upper bound keeps it out.
 _Price = Annotated[float, Meta(gt=0, le=1e18)]
 _PriceOrNone = Annotated[float, Meta(ge=0, le=1e18)]

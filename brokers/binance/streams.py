@@ -21,11 +21,10 @@ STREAMS_PER_REQUEST = 200
 REQUESTS_PER_S = 3
 
 TRADE_STREAMS = ("trade", "aggTrade")
+# What clients can follow of Binance.
 _SUFFIXES = {
     Kind.TICK: "bookTicker",
     Kind.ORDERBOOK: "depth@100ms",
-    Kind.TICKER: "ticker",
-    Kind.CANDLE: "kline_1m",
 }
 
 
@@ -39,7 +38,7 @@ def stream_suffixes(types: Sequence[str], trade_stream: str) -> tuple[str, ...]:
         expected = " or ".join(TRADE_STREAMS)
         raise InvalidFeedSetting("BINANCE_TRADE_STREAM", expected, trade_stream)
     suffixes = _SUFFIXES | {Kind.TRADE: trade_stream}
-    by_name = {kind.value: suffixes[kind] for kind in Kind}
+    by_name = {kind.value: suffixes[kind] for kind in Kind if kind in suffixes}
     expected = f"some of {', '.join(by_name)}"
     if not types:
         raise InvalidFeedSetting("BINANCE_TYPES", expected, "")

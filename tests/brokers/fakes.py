@@ -73,6 +73,7 @@ class FakeRecorder:
         return len(self.rows)
 
     dropped = 0
+    skipped = 3
 
     def append(self, record: Tick | Trade, epoch: int, number: int) -> None:
         self.rows.append((record, epoch, number))

@@ -14,23 +14,22 @@ def instrument(symbol: str, *, is_recorded: bool = True, **brokers: str) -> Inst
     )
 
 
-def test_followed_instruments_are_recorded_and_carried_by_the_broker() -> None:
+def test_followed_instruments_are_all_that_the_broker_carries_recorded_first() -> None:
     catalog = Catalog(
         [
+            instrument("ADAUSDT", binance="ADAUSDT", is_recorded=False),
             instrument("BTCUSDT", binance="BTCUSDT", kraken="XBT/USDT"),
-            instrument("ETHUSDT", binance="ETHUSDT", is_recorded=False),
+            instrument("ETHUSDT", binance="ETHUSDT"),
             instrument("EURUSD", oanda="EUR_USD"),
         ],
         [Broker("binance", is_enabled=True)],
     )
 
-    assert followed_instruments(catalog, "binance", recorded_only=True) == [
-        FollowedInstrument("BTCUSDT", "BTCUSDT", 2)
-    ]
-    assert followed_instruments(catalog, "kraken", recorded_only=True) == [
-        FollowedInstrument("BTCUSDT", "XBT/USDT", 2)
-    ]
-    assert followed_instruments(catalog, "binance", recorded_only=False) == [
+    assert followed_instruments(catalog, "binance") == [
         FollowedInstrument("BTCUSDT", "BTCUSDT", 2),
         FollowedInstrument("ETHUSDT", "ETHUSDT", 2),
+        FollowedInstrument("ADAUSDT", "ADAUSDT", 2),
+    ]
+    assert followed_instruments(catalog, "kraken") == [
+        FollowedInstrument("BTCUSDT", "XBT/USDT", 2)
     ]

@@ -14,7 +14,7 @@ from brokers.models import Feed
 from history.models import Series, Tick, Trade
 from marketdata.layer_messages import NumberedRecords, decode_message
 from marketdata.layers import MarketDataChannelLayer
-from marketdata.models import Instrument
+from marketdata.models import BrokerSymbol, Instrument
 from marketdata.numbering import unpack
 from marketdata.records import Kind, Record
 from marketdata.topics import Topic, group_name
@@ -237,26 +237,58 @@ async def test_run_feed_binance_451_waits_and_connects_again(
     assert "the broker answered HTTP 451" in feed.log
 
 
-async def test_run_feed_binance_follows_symbols_added_in_the_admin(
+async def test_run_feed_binance_stores_symbols_added_in_the_admin_from_the_start(
     instruments: int, server: ReplayServer, prefix: str
 ) -> None:
-    def recorded(symbol: str, *, record: bool) -> None:
-        Instrument.objects.filter(symbol=symbol).update(record=record)
+    spelling = {"broker_id": "binance", "symbol": "XMRBTC"}
+    ticks = [item for item in recorded_frames() if "xmrbtc@bookTicker" in item]
+
+    def remove() -> None:
+        BrokerSymbol.objects.filter(**spelling).delete()
         connections.close_all()
 
-    await asyncio.to_thread(recorded, "XMRBTC", record=False)
+    def add() -> None:
+        instrument = Instrument.objects.get(symbol="XMRBTC")
+        BrokerSymbol.objects.create(instrument=instrument, **spelling)
+        connections.close_all()
+
+    await asyncio.to_thread(remove)
 
     async with manage("run_feed", "binance", **binance(server, prefix)) as feed:
         await until(lambda: len(server.requests) == 1, timeout_s=20)
         assert "xmrbtc@bookTicker" not in server.clients[0].streams
 
-        await asyncio.to_thread(recorded, "XMRBTC", record=True)
+        await asyncio.to_thread(add)
         await until(lambda: len(server.requests) == 2, timeout_s=20)
+        await server.play(ticks)
+        await until_stored(Tick, "XMRBTC", len(ticks))
         assert await feed.stop(signal.SIGINT) == 0, feed.log
 
     names = ["xmrbtc@bookTicker", "xmrbtc@aggTrade", "xmrbtc@depth@100ms"]
     assert server.requests[1][1]["params"] == names
     assert server.connections == 1
+
+
+async def test_run_feed_binance_streams_what_is_not_recorded(
+    instruments: int, server: ReplayServer, make_layer: Any, prefix: str
+) -> None:
+    def stop_recording() -> None:
+        Instrument.objects.filter(symbol="XMRBTC").update(record=False)
+        connections.close_all()
+
+    await asyncio.to_thread(stop_recording)
+    ticks = [item for item in recorded_frames() if "xmrbtc@bookTicker" in item]
+    subscriber = Subscriber(make_layer())
+    await subscriber.listen(["XMRBTC"])
+
+    async with manage("run_feed", "binance", **binance(server, prefix)) as feed:
+        await until(lambda: server.requests, timeout_s=20)
+        await server.play(ticks)
+        await until(lambda: subscriber.count() == len(ticks), timeout_s=20)
+        assert await feed.stop() == 0, feed.log
+
+    assert await asyncio.to_thread(stored, Tick, "XMRBTC") == []
+    assert f"skipped={len(ticks)}" in feed.log
 
 
 async def test_run_feed_simulated_publishes_marked_records(

@@ -8,6 +8,7 @@ from brokers import runner as runner_module
 from brokers.exceptions import FeedLost, FeedRefused
 from brokers.feed import FollowedInstrument
 from brokers.runner import FeedRunner, FeedState, Timing
+from marketdata.exceptions import InvalidSymbol
 from marketdata.publisher import Publisher
 from tests.brokers.fakes import FakeFeed, FakeLayer, FakeRecorder, book, tick, trade
 from tests.marketdata.polling import until
@@ -82,6 +83,16 @@ async def test_run_without_recorder_publishes(rig: Rig) -> None:
     await until(lambda: rig.layer.published)
 
     assert "stored" not in runner.figures()
+
+
+async def test_figures_tell_what_the_recorder_did(rig: Rig) -> None:
+    rig.feed.records = [tick(), trade()]
+    runner = rig.start()
+
+    await until(lambda: len(rig.recorder.rows) == 2)
+
+    figures = runner.figures()
+    assert (figures["stored"], figures["skipped"], figures["unstored"]) == (2, 3, 0)
 
 
 async def test_run_lost_connection_reconnects_and_numbers_go_on(rig: Rig) -> None:
@@ -163,8 +174,11 @@ async def test_run_new_instruments_are_followed(rig: Rig) -> None:
     assert rig.feed.followed == [[EUR], [EUR, GBP]]
 
 
-async def test_run_database_away_keeps_what_is_followed(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error", [django.db.OperationalError("away"), InvalidSymbol("EUR USD")]
+)
+async def test_run_instruments_not_loaded_keeps_what_is_followed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     calls = 0
 
@@ -173,7 +187,7 @@ async def test_run_database_away_keeps_what_is_followed(
         calls += 1
         if calls == 1:
             return [EUR]
-        raise django.db.OperationalError("away")
+        raise error
 
     monkeypatch.setattr(rig, "load", fail)
     rig.start()

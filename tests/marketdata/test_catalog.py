@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from marketdata.catalog import Broker, Catalog, Instrument, InstrumentType
@@ -85,3 +86,15 @@ def test_route_of_the_instruments_own_broker_comes_first():
     both = Catalog([own], [Broker("binance", True), Broker("kraken", True)])
 
     assert both.route(own).name == "kraken"
+
+
+@pytest.mark.parametrize("spelling", ["EUR USD", "EUR:USD", "...", "E" * 21])
+def test_catalog_leaves_out_spellings_that_cannot_be_symbols(spelling):
+    brokers = {"oanda": spelling, "dukascopy": "EUR-USD"}
+    odd = msgspec.structs.replace(EURUSD, symbol="FOO", brokers=brokers)
+
+    found = Catalog([odd, BTCUSDT], [Broker("oanda", True)])
+
+    assert found.unusable == {spelling}
+    assert found.find("EUR/USD") is odd
+    assert found.find("XBT/USDT") is BTCUSDT

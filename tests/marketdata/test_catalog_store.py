@@ -1,8 +1,10 @@
 import pytest
+import structlog
 
 from marketdata.catalog import Broker, Instrument, InstrumentType
 from marketdata.catalog_store import load_catalog
 from marketdata.instruments import load_instruments
+from marketdata.models import BrokerSymbol as BrokerSymbolRow
 from marketdata.models import Instrument as InstrumentRow
 
 
@@ -59,3 +61,22 @@ def test_load_catalog_without_database_is_the_bundled_one(settings):
     found = loaded.find("BTC/USDT")
     assert (found.decimals, found.is_recorded) == (2, False)
     assert loaded.route(found).name == "binance"
+
+
+@pytest.mark.django_db
+def test_load_catalog_logs_an_unusable_spelling_once():
+    load_instruments()
+    BrokerSymbolRow.objects.filter(broker="binance", symbol="BTCUSDT").update(
+        symbol="BTC USDT"
+    )
+
+    with structlog.testing.capture_logs() as logs:
+        loaded = [load_catalog(), load_catalog()]
+
+    assert [item.find("BTCUSDT").brokers["binance"] for item in loaded] == [
+        "BTC USDT",
+        "BTC USDT",
+    ]
+    assert [(item["event"], item["spellings"]) for item in logs] == [
+        ("spellings that no client can use", ["BTC USDT"])
+    ]

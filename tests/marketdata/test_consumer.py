@@ -144,7 +144,7 @@ async def test_cancelled_session_leaves_nothing(runtime, layer):
 
 
 @pytest.mark.parametrize("frame", ["x" * 1_001, "é" * 501])
-async def test_frame_over_the_limit_is_told_and_closed_with_1009(open_client, frame):
+async def test_frame_over_the_limit_is_told_and_closed(open_client, frame):
     client = await open_client()
     await receive(client)
 
@@ -154,7 +154,7 @@ async def test_frame_over_the_limit_is_told_and_closed_with_1009(open_client, fr
         "Invalid message format: expected at most 1000 bytes, "
         f"found {len(frame.encode())}"
     )
-    assert await client.receive_output() == {"type": "websocket.close", "code": 1009}
+    assert await client.receive_output() == {"type": "websocket.close", "code": 4000}
 
 
 async def test_requests_after_the_close_are_ignored(open_client):
@@ -184,7 +184,7 @@ async def test_shutdown_event_says_good_bye(open_client):
     await client.send_input({"type": "websocket.shutdown"})
 
     assert (await receive(client))["code"] == "SHUTDOWN"
-    assert await client.receive_output() == {"type": "websocket.close", "code": 1001}
+    assert await client.receive_output() == {"type": "websocket.close", "code": 4000}
 
 
 async def test_catalog_that_cannot_be_loaded_leaves_symbols_unknown(layer):
@@ -202,3 +202,42 @@ async def test_catalog_that_cannot_be_loaded_leaves_symbols_unknown(layer):
     assert (await receive(client))["code"] == "UNKNOWN_SYMBOL"
     await client.disconnect()
     await runtime.close()
+
+
+class Transport:
+    """What a server gives an application; sending the welcome fails."""
+
+    def __init__(self, error):
+        self.error = error
+        self.sent = []
+        self.events = [{"type": "websocket.connect"}]
+
+    async def receive(self):
+        if not self.events:
+            await asyncio.Event().wait()
+        return self.events.pop()
+
+    async def send(self, message):
+        if len(self.sent) == 1:
+            error, self.error = self.error, None
+            if error is not None:
+                raise error
+        self.sent.append(message)
+
+
+@pytest.mark.parametrize(
+    ("error", "codes"),
+    [(RuntimeError("refused"), [4001]), (ConnectionResetError(), [])],
+)
+async def test_send_that_fails_ends_the_session(runtime, error, codes):
+    before = connections.clients
+    transport = Transport(error)
+    scope = {"type": "websocket", "path": "/", "headers": []}
+
+    application = LiveConsumer.as_asgi(runtime=runtime)
+    async with asyncio.timeout(5):
+        await application(scope, transport.receive, transport.send)
+
+    closes = [item["code"] for item in transport.sent if "code" in item]
+    assert closes == codes
+    assert connections.clients == before

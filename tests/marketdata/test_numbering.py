@@ -64,14 +64,6 @@ def test_sequencer_counts_each_topic_from_one():
         1,
         2,
     ]
-    assert sequencer.last_number(TOPIC) == 2
-
-
-def test_last_number_before_the_first_is_zero_and_spends_nothing():
-    sequencer = Sequencer(7)
-
-    assert sequencer.last_number(TOPIC) == 0
-    assert sequencer.next_number(TOPIC) == 1
 
 
 def test_parse_epoch_of_other_text_raises():

@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from marketdata.outbox import AsgiPort, Outbox
 from tests.marketdata.polling import until
 
@@ -118,6 +120,10 @@ def test_close_twice_closes_once_and_nothing_follows():
     assert port.written == [1001]
 
 
+async def never():
+    await asyncio.Event().wait()
+
+
 async def test_asgi_port_sends_in_order_and_closes_last():
     sent = []
 
@@ -125,7 +131,7 @@ async def test_asgi_port_sends_in_order_and_closes_last():
         await asyncio.sleep(0)
         sent.append(message)
 
-    port = AsgiPort(send)
+    port = AsgiPort(send, never)
     outbox = Outbox(port, 1_000, Overflow())
 
     outbox.deliver([b"a", b"b"])
@@ -145,7 +151,7 @@ async def test_asgi_port_that_blocks_makes_the_outbox_overflow():
         await gate.wait()
 
     overflow = Overflow()
-    port = AsgiPort(send)
+    port = AsgiPort(send, never)
     outbox = Outbox(port, 100, overflow)
 
     for _ in range(20):
@@ -161,7 +167,24 @@ async def test_asgi_port_of_a_client_that_went_away_is_quiet():
     async def send(message):
         raise ConnectionResetError
 
-    port = AsgiPort(send)
+    port = AsgiPort(send, never)
     Outbox(port, 100, Overflow()).deliver([b"x"])
 
     await port.finish()
+
+
+@pytest.mark.parametrize(
+    ("code", "sent_code"),
+    [(1001, 4000), (1009, 4000), (1000, 1000), (4002, 4002), (4506, 4506)],
+)
+async def test_asgi_port_closes_with_codes_that_servers_accept(code, sent_code):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    port = AsgiPort(send, never)
+    port.close(code)
+    await port.finish()
+
+    assert sent == [{"type": "websocket.close", "code": sent_code}]

@@ -110,6 +110,18 @@ async def test_stock_daphne_serves_the_same_application(stock_daphne):
     await layer.flush()
 
 
+async def test_stock_daphne_closes_after_an_oversized_frame(stock_daphne):
+    async with connect(f"ws://127.0.0.1:{stock_daphne}/") as connection:
+        client = Client(connection)
+        await client.receive()
+
+        await connection.send("x" * (settings.MAX_FRAME_BYTES + 1))
+
+        frames = await client.receive_all()
+    assert [frame["code"] for frame in frames] == ["INVALID_MESSAGE"]
+    assert connection.close_code == 4000
+
+
 async def test_port_that_is_taken_ends_with_an_error():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

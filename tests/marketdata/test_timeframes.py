@@ -45,6 +45,6 @@ def test_each_stored_timeframe_divides_the_next():
         larger % smaller == 0
         for smaller, larger in zip(lengths, lengths[1:], strict=False)
     )
-    assert [item.value for item in Timeframe if item.is_stored] == [
+    assert [item.value for item in STORED] == [
         "1m", "5m", "15m", "1h", "4h", "12h",
     ]  # fmt: skip

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketdata.exceptions import InvalidTopic
 from marketdata.records import Kind
 from marketdata.timeframes import PriceSide, Timeframe
-from marketdata.topics import Topic, group_name, parse_group_name, topic_of
+from marketdata.topics import Topic, group_name, topic_of
 from tests.marketdata.samples import BOOK, CANDLE, TICK, TICKER, TRADE
 
 names = st.text(min_size=1, max_size=10)
@@ -22,11 +21,6 @@ candle_topics = st.builds(
     st.sampled_from(Timeframe),
     st.sampled_from(PriceSide),
 )
-
-
-@given(plain_topics | candle_topics)
-def test_parse_group_name_returns_the_topic_of_group_name(topic):
-    assert parse_group_name(group_name(topic)) == topic
 
 
 @given(plain_topics | candle_topics, plain_topics | candle_topics)
@@ -46,16 +40,6 @@ def test_group_name_of_a_usual_topic_is_readable_and_short():
 
     assert name == "md.candle.binance.BTCUSDT.15m.trade"
     assert len(name) < 100
-
-
-@pytest.mark.parametrize(
-    "group",
-    ["", "md", "md.tick", "xx.tick.a.b", "md.quote.a.b", "md.tick.a.b.c",
-     "md.candle.a.b.2m.mid", "md.candle.a.b.1m.last", "md.tick.a.b.1m.mid.x"],
-)  # fmt: skip
-def test_parse_group_name_of_another_name_raises(group):
-    with pytest.raises(InvalidTopic):
-        parse_group_name(group)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 import django.db
 import structlog
@@ -10,7 +10,7 @@ import uvloop
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from brokers.epochs import claim_epoch
 from brokers.exceptions import InvalidFeedSetting, UnknownAdapter
@@ -21,29 +21,18 @@ from brokers.runner import FeedRunner, Timing
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
 from history.recorder import Recorder
 from marketdata.catalog_store import load_catalog
+from marketdata.commands import EXIT_USAGE, UsageCommand
 from marketdata.numbering import next_epoch
 from marketdata.publisher import Publisher
 
-EXIT_USAGE = 64
 STOP_DEADLINE_S = 10
 
 log = structlog.get_logger(__name__)
 
 
-class Command(BaseCommand):
+class Command(UsageCommand):
     help = "Publish and store what one broker sends, until SIGTERM or Ctrl-C."
     requires_system_checks: list[str] = []
-
-    def create_parser(self, *args: Any, **kwargs: Any) -> CommandParser:
-        """Return the parser, with our exit code for wrong usage."""
-        parser = super().create_parser(*args, **kwargs)
-
-        def error(message: str) -> NoReturn:
-            self.stderr.write(f"{parser.format_usage()}{parser.prog}: error: {message}")
-            sys.exit(EXIT_USAGE)
-
-        parser.error = error
-        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("broker", help="also one that is not enabled")
@@ -99,8 +88,7 @@ def _choose_epoch(broker: str) -> int:
 
 @database_sync_to_async
 def _load_instruments(broker: str) -> list[FollowedInstrument]:
-    has_store = bool(settings.DATABASE_URL)
-    return followed_instruments(load_catalog(), broker, recorded_only=has_store)
+    return followed_instruments(load_catalog(), broker)
 
 
 def _recorder() -> Recorder | None:

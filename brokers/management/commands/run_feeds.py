@@ -7,16 +7,16 @@ from typing import Any
 import structlog
 import uvloop
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
 from brokers.feed_processes import run_processes
 from brokers.registry import adapter_names
 from brokers.stopping import stop_on_signals
+from marketdata.commands import UsageCommand
 
 log = structlog.get_logger(__name__)
 
 
-class Command(BaseCommand):
+class Command(UsageCommand):
     help = "Run `run_feed` for every enabled broker, until SIGTERM or Ctrl-C."
     requires_system_checks: list[str] = []
 

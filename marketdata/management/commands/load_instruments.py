@@ -1,11 +1,10 @@
 """`manage.py load_instruments`: the instruments a new installation starts with."""
 
-from django.core.management.base import BaseCommand
-
+from marketdata.commands import UsageCommand
 from marketdata.instruments import load_instruments
 
 
-class Command(BaseCommand):
+class Command(UsageCommand):
     help = "Add the bundled instruments and brokers that are missing; change nothing."
 
     def handle(self, *args: object, **options: object) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 from channels.routing import get_default_application
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from marketdata.commands import UsageCommand
 from marketdata.server import LiveServer
 
 
-class Command(BaseCommand):
+class Command(UsageCommand):
     help = "Serve WebSocket clients and HTTP. SIGTERM ends it cleanly, twice at once."
     requires_system_checks = ()
 

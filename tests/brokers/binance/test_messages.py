@@ -209,6 +209,24 @@ def test_parse_frame_unusable_value_is_malformed(field: str, value: str) -> None
     assert raised.value.broker == "binance"
 
 
+@pytest.mark.parametrize(
+    ("shape", "key"),
+    [("trade", "T"), ("aggTrade", "T"), ("depthUpdate", "E"), ("24hrTicker", "E")],
+)
+def test_parse_frame_time_far_ahead_of_our_clock_is_malformed(
+    shape: str, key: str
+) -> None:
+    frame = json.loads(shape_frames(shape)[0])
+    payload = frame.get("data", frame)
+    day_ms = RECEIVED_US // 1_000 + 86_400_000
+
+    payload[key] = day_ms
+    assert parse(json.dumps(payload)).time_us == day_ms * 1_000
+    payload[key] = day_ms + 1
+    with pytest.raises(MalformedFrame, match="a day ahead"):
+        parse(json.dumps(payload))
+
+
 @pytest.mark.parametrize("frame", ["", "x", "7", "null", '"a"', '{"data":{}', "{" * 50])
 def test_parse_frame_garbage_is_malformed(frame: str) -> None:
     with pytest.raises(MalformedFrame):

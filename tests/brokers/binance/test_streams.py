@@ -16,13 +16,13 @@ def test_stream_suffixes_keep_the_order_of_the_setting_once_each() -> None:
     assert found == ("depth@100ms", "bookTicker", "aggTrade")
 
 
-def test_stream_suffixes_unknown_type_names_the_known_ones() -> None:
+@pytest.mark.parametrize("name", ["quote", "ticker", "candle"])
+def test_stream_suffixes_unknown_type_names_the_known_ones(name: str) -> None:
     with pytest.raises(InvalidFeedSetting) as raised:
-        stream_suffixes(["tick", "quote"], "trade")
+        stream_suffixes(["tick", name], "trade")
 
     assert str(raised.value) == (
-        "BINANCE_TYPES: expected some of tick, trade, orderbook, ticker, candle, "
-        "found 'quote'"
+        f"BINANCE_TYPES: expected some of tick, trade, orderbook, found {name!r}"
     )
 
 
