@@ -6,16 +6,20 @@ calls, from the `.env` that it writes.
 
 import argparse
 import contextlib
+import fcntl
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import honcho.manager
 from honcho.environ import parse_procfile
@@ -27,6 +31,7 @@ from services.ports import describe_owner, is_free
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DOTENV = BASE_DIR / ".env"
+USERS_LOCK = Path(sys.prefix) / "services-users.lock"
 SAMPLE_DAY = BASE_DIR / "tests" / "payloads" / "dukascopy"
 # In `make dev` these restart when a source file changes; a worker keeps its task.
 RESTARTED = ("web", "feeds")
@@ -87,22 +92,37 @@ def run_server(*, restart: bool) -> int:
         write_private(DOTENV, join_block(own, values))
         os.environ.update({**values, **os.environ})
         check_port(int(os.environ["PORT"]))
-        set_up()
-        return supervise(restart=restart)
+        return supervise(set_up(), restart=restart)
 
 
 @contextlib.contextmanager
 def running_services() -> Iterator[dict[str, str]]:
-    """Give the services' addresses; stop at the end what was started here."""
-    environment = services.up()
+    """Give the services' addresses; stop at the end what was started here.
+
+    They stay up while another launcher of this clone uses them.
+    """
+    with USERS_LOCK.open("w") as lock:
+        # Shared while they are used, so that the one who started them does not stop
+        # them under another `make run` or `make test`.
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        environment = services.up()
+        try:
+            yield {
+                "DATABASE_URL": environment.database_url,
+                "REDIS_URL": environment.redis_url,
+            }
+        finally:
+            if environment.started and is_last_user(lock):
+                services.down()
+
+
+def is_last_user(lock: IO[str]) -> bool:
+    """Return whether nobody else holds the lock; then it is exclusively ours."""
     try:
-        yield {
-            "DATABASE_URL": environment.database_url,
-            "REDIS_URL": environment.redis_url,
-        }
-    finally:
-        if environment.started:
-            services.down()
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def choose_values(written: dict[str, str], urls: dict[str, str]) -> dict[str, str]:
@@ -127,25 +147,30 @@ def check_port(port: int) -> None:
         )
 
 
-def set_up() -> None:
-    """Bring database, instruments, admin user and sample day up to date."""
+def set_up() -> str:
+    """Bring database, instruments and sample day up to date; return the login."""
     manage("migrate", "--verbosity", "0")
     manage("load_instruments")
-    manage("ensure_admin")
+    login = manage("ensure_admin", stdout=subprocess.PIPE).stdout.strip()
     if SAMPLE_DAY.is_dir():
         day = ["--from", "2019-02-04", "--to", "2019-02-04"]
         source = f"bi5-dir:{SAMPLE_DAY}"
         manage("import_ticks", "--symbol", "EURUSD", *day, "--source", source)
+    return login
 
 
-def manage(*arguments: str) -> None:
+def manage(
+    *arguments: str, stdout: int | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a management command to its end; CalledProcessError if it fails."""
     argv = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
-    subprocess.run(argv, check=True, cwd=BASE_DIR)
+    return subprocess.run(argv, check=True, cwd=BASE_DIR, stdout=stdout, text=True)
 
 
-def supervise(*, restart: bool) -> int:
+def supervise(login: str, *, restart: bool) -> int:
     """Run the Procfile's processes until one ends or a signal comes."""
+    # A closed terminal ends everything as Ctrl-C does.
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     honcho.manager.KILL_WAIT = DRAIN_S
     manager = honcho.manager.Manager()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -155,7 +180,7 @@ def supervise(*, restart: bool) -> int:
         if restart and name in RESTARTED:
             command = watched(command)
         manager.add_process(name, command, env=environ, cwd=str(BASE_DIR))
-    threading.Thread(target=announce, daemon=True).start()
+    threading.Thread(target=announce, args=(login,), daemon=True).start()
     manager.loop()
     # Stopped by a signal is how this command is meant to end.
     return 0 if manager.returncode in (130, 143) else manager.returncode
@@ -167,24 +192,26 @@ def watched(command: str) -> str:
     return "exec " + shlex.join([*argv, command.removeprefix("exec "), *SOURCES])
 
 
-def announce() -> None:
+def announce(login: str) -> None:
     """Print the addresses once the web process answers."""
-    host, port = f"127.0.0.1:{os.environ['PORT']}", os.environ["PORT"]
+    host = f"127.0.0.1:{os.environ['PORT']}"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
+        try:
             urllib.request.urlopen(f"http://{host}/health/live", timeout=1).close()
             break
-        time.sleep(0.1)
+        except urllib.error.HTTPError:
+            break
+        except OSError:
+            time.sleep(0.1)
     else:
-        print(f"launch: nothing answers on port {port} after 60 s", file=sys.stderr)
+        print(f"launch: nothing answers at {host} after 60 s", file=sys.stderr)
         return
     print(
         f"\n  WebSocket  ws://{host}/"
         f"\n  REST       http://{host}/api/candles?symbol=EURUSD&timeframe=1h"
         "&from=1549238400&to=1549324799"
-        f"\n  Admin      http://{host}/admin/  user admin, "
-        f"password {os.environ['ADMIN_PASSWORD']}"
+        f"\n  Admin      http://{host}/admin/  {login}"
         "\n  Stop with Ctrl-C\n",
         flush=True,
     )

@@ -33,18 +33,18 @@ def python_commands() -> list[list[str]]:
 def test_compose_has_every_process_with_a_health_check_and_a_volume() -> None:
     assert set(SERVICES) == {
         "database", "redis", "migrate", "web", "feed-binance", "feed-simulated",
-        "worker", "beat",
+        "worker", "imports", "beat",
     }  # fmt: skip
     assert SERVICES["database"]["volumes"] == ["database:/var/lib/postgresql/data"]
     assert set(COMPOSE["volumes"]) == {"database", "redis"}
     assert "pg17" in SERVICES["database"]["image"]
-    for name in ("database", "redis", "worker"):
+    for name in ("database", "redis", "worker", "imports"):
         assert SERVICES[name]["healthcheck"]["test"]
     assert "HEALTHCHECK" in DOCKERFILE
 
 
 def test_compose_waits_for_what_each_service_needs() -> None:
-    for name in ("web", "feed-binance", "feed-simulated", "worker", "beat"):
+    for name in ("web", "feed-binance", "feed-simulated", "worker", "imports", "beat"):
         needs = SERVICES[name]["depends_on"]
         assert needs["migrate"]["condition"] == "service_completed_successfully"
         assert needs["database"]["condition"] == "service_healthy"

@@ -1,4 +1,4 @@
-"""`manage.py ensure_admin`: the user `admin`, with the password in ADMIN_PASSWORD."""
+"""`manage.py ensure_admin`: the user `admin`, at first with ADMIN_PASSWORD."""
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -14,8 +14,13 @@ class Command(BaseCommand):
         if not settings.ADMIN_PASSWORD:
             raise CommandError("expected a password in ADMIN_PASSWORD, found none")
         users = get_user_model().objects
-        if users.filter(username="admin").exists():
-            self.stdout.write("user admin exists; its password was not changed")
+        user = users.filter(username="admin").first()
+        if user is None:
+            user = users.create_superuser("admin", password=settings.ADMIN_PASSWORD)
+        if user.check_password(settings.ADMIN_PASSWORD):
+            self.stdout.write(f"user admin, password {settings.ADMIN_PASSWORD}")
         else:
-            users.create_superuser("admin", password=settings.ADMIN_PASSWORD)
-            self.stdout.write("user admin created")
+            self.stdout.write(
+                "user admin has another password than ADMIN_PASSWORD; "
+                "`manage.py changepassword admin` sets one"
+            )

@@ -1,0 +1,58 @@
+import fcntl
+import shlex
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from honcho.environ import parse_procfile
+
+from config import launch
+
+PROCFILE = parse_procfile((launch.BASE_DIR / "Procfile").read_text())
+
+
+@pytest.mark.parametrize("name", PROCFILE.processes)
+def test_watched_command_of_the_procfile_can_be_started(name: str) -> None:
+    words = shlex.split(launch.watched(PROCFILE.processes[name]))
+
+    inner = shlex.split(words[words.index(str(launch.DRAIN_S)) + 1])
+    assert words[:2] == ["exec", "watchfiles"]
+    assert shutil.which(inner[0]) or inner[0] == "celery"
+
+
+def test_choose_values_keeps_what_an_earlier_start_chose() -> None:
+    urls = {"DATABASE_URL": "postgres://new", "REDIS_URL": "redis://new"}
+    first = launch.choose_values({}, urls)
+
+    again = launch.choose_values(
+        {**first, "PORT": "8081", "BROKERS_ENABLED": "binance", "REDIS_URL": "old"},
+        urls,
+    )
+
+    assert again == {**first, "PORT": "8081", "BROKERS_ENABLED": "binance"}
+    assert len(first["SECRET_KEY"]) > 40
+    assert first["HOST"] == "127.0.0.1"
+    assert first["BROKERS_ENABLED"] == "simulated"
+
+
+def test_is_last_user_beside_another_is_false(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("w") as ours, path.open("w") as theirs:
+        fcntl.flock(ours, fcntl.LOCK_SH)
+        fcntl.flock(theirs, fcntl.LOCK_SH)
+
+        assert not launch.is_last_user(ours)
+
+        fcntl.flock(theirs, fcntl.LOCK_UN)
+        assert launch.is_last_user(ours)
+
+
+def test_check_port_that_is_taken_names_the_setting_and_the_owner() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(launch.LaunchError, match=rf"port {port} \(PORT\).*pytest"):
+            launch.check_port(port)
