@@ -6,15 +6,16 @@ Texts of the database, stack traces and SQL never leave; they are logged here.
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
-from history.exceptions import HistoryError, InvalidTimeframe
+from history.exceptions import HistoryError, InvalidQuery, InvalidTimeframe
 from history.renderers import FastJSONRenderer
 from marketdata.exceptions import MarketDataError
 
@@ -38,6 +39,12 @@ STATUSES = {
     "INTERNAL_ERROR": 500,
     "DATABASE_ERROR": 503,
 }
+_AWAY = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
 # Of DRF's own errors, by status; what is not here is a bad request.
 _DRF_CODES = {
     401: "INVALID_AUTH",
@@ -65,31 +72,43 @@ def error_body(code: str, text: str = "", **more: Any) -> dict[str, Any]:
 
 
 def handle_exception(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """Return the answer to whatever a DRF view raised; what is our fault is logged."""
-    request = context["request"]
-    headers: dict[str, str] = {}
+    """Return the answer to whatever a view of DRF's own raised."""
+    status, body, headers = describe(exc, context["request"].path)
+    return Response(body, status=status, headers=headers)
+
+
+def response_to(exc: Exception, path: str) -> HttpResponse:
+    """Return the answer to whatever a view raised at this path."""
+    status, body, headers = describe(exc, path)
+    return add_headers(json_response(body, status), headers)
+
+
+def describe(
+    exc: Exception, path: str
+) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+    """Return status, body and headers of an error; what is our fault is logged."""
+    headers: Mapping[str, str] = {}
     if isinstance(exc, drf.APIException):
-        body = _drf_body(exc, request.path)
-        headers = _drf_headers(exc)
-    elif isinstance(exc, HistoryError | MarketDataError):
-        body = error_body(exc.code, str(exc), **_details(exc))
+        return exc.status_code, _drf_body(exc, path), _drf_headers(exc)
+    if isinstance(exc, HistoryError | MarketDataError):
+        body = _own_body(exc)
+        headers = getattr(exc, "headers", headers)
     elif isinstance(exc, Http404):
-        body = error_body("NOT_FOUND", path=request.path)
+        body = error_body("NOT_FOUND", path=path)
     elif isinstance(exc, PermissionDenied):
         body = error_body("FORBIDDEN")
-    elif isinstance(exc, DatabaseError):
+    elif isinstance(exc, SuspiciousOperation):
+        body = error_body("VALIDATION_ERROR", details=[])
+    elif isinstance(exc, DatabaseError | psycopg.Error):
         # Of a database that is away each request would log the same stack.
-        is_away = isinstance(exc, OperationalError | InterfaceError)
+        is_away = isinstance(exc, _AWAY)
         stack = None if is_away else exc
-        log.error("database error", path=request.path, error=str(exc), exc_info=stack)
+        log.error("database error", path=path, error=str(exc), exc_info=stack)
         body = error_body("DATABASE_ERROR")
     else:
-        log.error("request failed", path=request.path, exc_info=exc)
+        log.error("request failed", path=path, exc_info=exc)
         body = error_body("INTERNAL_ERROR")
-    status = STATUSES.get(body["code"], 400)
-    if isinstance(exc, drf.APIException):
-        status = exc.status_code
-    return Response(body, status=status, headers=headers)
+    return STATUSES.get(body["code"], 400), body, headers
 
 
 def _drf_body(exc: drf.APIException, path: str) -> dict[str, Any]:
@@ -113,10 +132,15 @@ def _drf_headers(exc: drf.APIException) -> dict[str, str]:
     return headers
 
 
-def _details(exc: HistoryError | MarketDataError) -> dict[str, Any]:
-    if not isinstance(exc, InvalidTimeframe):
-        return {}
-    return {"details": [{"field": "timeframe", "message": str(exc)}]}
+def _own_body(exc: HistoryError | MarketDataError) -> dict[str, Any]:
+    if isinstance(exc, InvalidQuery):
+        return error_body(exc.code, details=exc.details)
+    if exc.code == "VALIDATION_ERROR":
+        return error_body(exc.code, details=[{"field": "", "message": str(exc)}])
+    if isinstance(exc, InvalidTimeframe):
+        details = [{"field": "timeframe", "message": str(exc)}]
+        return error_body(exc.code, str(exc), details=details)
+    return error_body(exc.code, str(exc))
 
 
 def validation_details(errors: Any) -> list[dict[str, str]]:
@@ -133,8 +157,15 @@ def validation_details(errors: Any) -> list[dict[str, str]]:
     ]
 
 
-def json_response(body: Mapping[str, Any], status: int = 200) -> HttpResponse:
-    """Return a JSON answer of a view that is not DRF's."""
+def add_headers(response: HttpResponse, headers: Mapping[str, str]) -> HttpResponse:
+    """Set the headers and return the response."""
+    for name, value in headers.items():
+        response.headers[name] = value
+    return response
+
+
+def json_response(body: Any, status: int = 200) -> HttpResponse:
+    """Return a JSON answer; the body is of structs, dicts and lists."""
     return HttpResponse(
         FastJSONRenderer().render(body), status=status, content_type="application/json"
     )
@@ -145,7 +176,9 @@ def error_response(code: str, **more: Any) -> HttpResponse:
     return json_response(error_body(code, **more), STATUSES[code])
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(
+    request: HttpRequest | None, exception: Exception | None = None
+) -> HttpResponse:
     """Answer a request that Django itself refuses; `handler400` of the addresses."""
     return error_response("VALIDATION_ERROR", details=[])
 
@@ -158,6 +191,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an address that does not exist; `handler404` of the addresses."""
     return error_response("NOT_FOUND", path=request.path)
+
+
+async def not_found_view(request: HttpRequest) -> HttpResponse:
+    """Answer an address that REST does not have, also with DEBUG."""
+    return not_found(request)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,13 +1,14 @@
 """Candles as REST shows them: times in seconds, prices rounded to the instrument."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
+import numpy as np
 
-from history.candle_query import CandleRow
-from marketdata.timeframes import Timeframe
+from history.columns import Array
 
-# Below this a float's neighbours are whole numbers or closer, so scaling is exact.
+# From here on a float's neighbours are whole numbers or further apart.
 _EXACT = 2.0**52
 
 
@@ -22,7 +23,10 @@ class CandleBody(msgspec.Struct, gc=False):
 
 
 class FullCandleBody(CandleBody, gc=False):
-    """A candle with `fields=full`; ``complete`` is True once the bucket has ended."""
+    """A candle with `fields=full`.
+
+    ``complete`` is True once the bucket has ended and all its records are in it.
+    """
 
     volume: float
     ticks: int
@@ -30,57 +34,23 @@ class FullCandleBody(CandleBody, gc=False):
     rev: int
 
 
-def rounding(decimals: int) -> Callable[[float], float]:
-    """Return the rounding of an instrument's prices: to its decimals + 1.
+def round_prices(prices: Array, decimals: int) -> Array:
+    """Return prices rounded to the instrument's decimals + 1.
 
-    A mid of two prices has one decimal more than they have, so it stays whole.
-    Scaling takes half the time of `round(price, digits)` (0.6 against 1.1 ms for 1,020
-    candles, 2 cores, 2026-11) and gives the same float to prices without more digits.
+    A mid of two prices has one decimal more than they have, so it stays whole. Scaling
+    gives a price without more digits the float of its text, as `round` does.
     """
-    digits = decimals + 1
-    scale = 10.0**digits
-
-    def round_price(price: float) -> float:
-        scaled = price * scale
-        if -_EXACT < scaled < _EXACT:
-            return round(scaled) / scale
-        return round(price, digits)
-
-    return round_price
+    scale = 10.0 ** (decimals + 1)
+    scaled = prices * scale
+    return np.where(np.abs(scaled) < _EXACT, np.rint(scaled) / scale, prices)
 
 
-def candle_bodies(rows: Iterable[CandleRow], decimals: int) -> list[CandleBody]:
-    """Return the candles in their order."""
-    price = rounding(decimals)
-    return [
-        CandleBody(
-            row.time_us // 1_000_000,
-            price(row.open),
-            price(row.high),
-            price(row.low),
-            price(row.close),
-        )
-        for row in rows
-    ]
+def candle_values(columns: Sequence[Array], decimals: int) -> list[list[Any]]:
+    """Return the columns of bodies: times in us to seconds, prices rounded.
 
-
-def full_candle_bodies(
-    rows: Iterable[CandleRow], decimals: int, *, timeframe: Timeframe, now_us: int
-) -> list[FullCandleBody]:
-    """Return the candles in their order, with volume, count, state and revision."""
-    price = rounding(decimals)
-    length_us = timeframe.length_s * 1_000_000
-    return [
-        FullCandleBody(
-            row.time_us // 1_000_000,
-            price(row.open),
-            price(row.high),
-            price(row.low),
-            price(row.close),
-            row.volume,
-            row.ticks,
-            row.time_us + length_us <= now_us,
-            row.rev,
-        )
-        for row in rows
-    ]
+    Args:
+        columns: in the order of the fields of ``CandleBody`` or ``FullCandleBody``.
+    """
+    times, *rest = columns
+    prices = [round_prices(column, decimals) for column in rest[:4]]
+    return [column.tolist() for column in (times // 1_000_000, *prices, *rest[4:])]

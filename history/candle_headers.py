@@ -1,7 +1,7 @@
-"""Headers of candle answers: how long they may be kept, and what there is instead."""
+"""How long answers with candles may be kept."""
 
-from datetime import UTC, datetime
-
+from history.candle_range import CandleRange, bucket_end_us
+from history.row_headers import IMMUTABLE, REVALIDATE
 from marketdata.timeframes import Timeframe
 
 # Server A's (COMPAT A-RE-09), in seconds.
@@ -14,36 +14,21 @@ _MAX_AGES_S = {
     Timeframe.H12: 3_600,
 }
 _DEFAULT_MAX_AGE_S = 600
-_WARNING = (
-    '199 - "No data available for requested date range. Check X-Available-From and '
-    'X-Available-To headers for available data range."'
-)
 
 
-def cache_control(timeframe: Timeframe, end_us: int, now_us: int) -> str:
-    """Return `Cache-Control` of a range that ends with the bucket at ``end_us``.
+def cache_control(
+    wanted: CandleRange, now_us: int, *, is_pending: bool, is_immutable: bool
+) -> str:
+    """Return `Cache-Control` of a range of candles.
 
-    A range that reaches the open bucket, or the future, must be asked for again.
+    A range that reaches the open bucket, or the future, or that holds a change whose
+    candles are not built yet, must be asked for again. ``is_immutable`` says that the
+    address names the version of the data, so that a change has another address.
     """
-    if timeframe.floor_us(end_us) >= timeframe.floor_us(now_us):
-        return "no-cache"
-    return f"public, max-age={_MAX_AGES_S.get(timeframe, _DEFAULT_MAX_AGE_S)}"
-
-
-def empty_range_headers(earliest: datetime, latest: datetime) -> dict[str, str]:
-    """Return what an answer without candles says of the data that there is.
-
-    An import may fill the range at any time, so the answer must not be kept.
-    """
-    return {
-        "X-Data-Available": "false",
-        "X-Available-From": _iso_ms(earliest),
-        "X-Available-To": _iso_ms(latest),
-        "Warning": _WARNING,
-        "Cache-Control": "no-cache",
-    }
-
-
-def _iso_ms(time: datetime) -> str:
-    text = time.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    end_us = bucket_end_us(wanted.timeframe, wanted.align, wanted.end_us)
+    if is_pending or end_us > now_us:
+        return REVALIDATE
+    if is_immutable:
+        return IMMUTABLE
+    age_s = _MAX_AGES_S.get(wanted.timeframe, _DEFAULT_MAX_AGE_S)
+    return f"public, max-age={age_s}"

@@ -4,17 +4,22 @@ One transaction per batch of series. It takes the series' advisory locks first, 
 order and each by its own statement, and looks for notes only then: the refresh that
 held a lock before has committed, and its candles are seen. Locks are never taken in
 another order, and writers take none of them, so nobody waits in a circle.
+
+A change before the last minute that was built raises the series' revision in the same
+transaction, so whoever kept those candles learns it. What is appended does not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from django.db import connection, transaction
 
+from history.candle_frontiers import raise_revisions, select_frontiers
 from history.candle_sql import WRITE_FROM_SMALLER, WRITE_FROM_TICKS, WRITE_FROM_TRADES
 from history.changed_ranges import Cursor
 from history.ranges import MINUTE_US, Range, hull, merge_ranges, windows
 from history.timestamps import to_datetime, to_us
+from marketdata.timeframes import Timeframe
 
 # First key of the advisory locks, the second is the series id: "mdcr".
 LOCK_CLASS = 0x6D646372
@@ -40,14 +45,15 @@ class RefreshReport(msgspec.Struct, kw_only=True):
     """What a refresh did.
 
     ``series`` and ``ranges`` count what was computed, ``candles_written`` and
-    ``candles_deleted`` only candles that differ now. ``busy`` counts series that were
-    left to the refresh that holds them.
+    ``candles_deleted`` only candles that differ now, ``revised`` how often a series'
+    past did. ``busy`` counts series that were left to the refresh that holds them.
     """
 
     series: int = 0
     ranges: int = 0
     candles_written: int = 0
     candles_deleted: int = 0
+    revised: int = 0
     transactions: int = 0
     busy: int = 0
 
@@ -123,8 +129,12 @@ def _refresh_locked(
     ranges = merge_ranges(notes, MINUTE_US)
     for setting in _PLANNER_SETTINGS:
         cursor.execute(setting)
+    frontiers = select_frontiers(cursor, ranges)
+    revised: set[int] = set()
     for window in windows(ranges):
-        _refresh_window(cursor, window, report)
+        revised |= _refresh_window(cursor, window, frontiers, report)
+    raise_revisions(cursor, revised)
+    report.revised += len(revised)
     report.series += len({item.series_id for item in ranges})
     report.ranges += len(ranges)
     report.transactions += 1
@@ -179,19 +189,34 @@ def _take_notes(
 
 
 def _refresh_window(
-    cursor: Cursor, ranges: Sequence[Range], report: RefreshReport
-) -> None:
-    """Compute the candles of ranges that lie in one window, on all timeframes."""
-    _execute(cursor, WRITE_FROM_TICKS, ranges, report)
-    _execute(cursor, WRITE_FROM_TRADES, ranges, report)
-    for timeframe, statement in WRITE_FROM_SMALLER.items():
-        buckets = merge_ranges(ranges, timeframe.length_s * 1_000_000)
-        _execute(cursor, statement, buckets, report)
+    cursor: Cursor,
+    ranges: Sequence[Range],
+    frontiers: Mapping[int, int],
+    report: RefreshReport,
+) -> set[int]:
+    """Compute all timeframes of ranges that lie in one window.
+
+    Returns the series of which a bucket changed that had ended by their frontier.
+    """
+    minute_statements = (WRITE_FROM_TICKS, WRITE_FROM_TRADES)
+    steps = [(Timeframe.M1, statement) for statement in minute_statements]
+    revised: set[int] = set()
+    for timeframe, statement in [*steps, *WRITE_FROM_SMALLER.items()]:
+        length_us = timeframe.length_s * 1_000_000
+        buckets = merge_ranges(ranges, length_us)
+        changed = _execute(cursor, statement, buckets, report)
+        revised |= {
+            series_id
+            for series_id, first_us in changed.items()
+            if first_us + length_us <= frontiers.get(series_id, first_us)
+        }
+    return revised
 
 
 def _execute(
     cursor: Cursor, statement: str, ranges: Sequence[Range], report: RefreshReport
-) -> None:
+) -> dict[int, int]:
+    """Write candles; return the earliest bucket that differs now, per series."""
     lo_us, hi_us = hull(ranges)
     cursor.execute(
         statement,
@@ -203,6 +228,7 @@ def _execute(
             "hi": to_datetime(hi_us),
         },
     )
-    written, deleted = cursor.fetchone()
+    written, deleted, series_ids, first_times = cursor.fetchone()
     report.candles_written += written
     report.candles_deleted += deleted
+    return dict(zip(series_ids, map(to_us, first_times), strict=True))

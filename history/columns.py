@@ -16,6 +16,7 @@ from marketdata.records import Side, Tick, Trade
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Array = NDArray[Any]
 
 SIDE_CODES: dict[Side | None, int] = {Side.BUY: 1, Side.SELL: -1, None: 0}
 

@@ -4,10 +4,15 @@ HistoryError
  +-- SymbolNotFound
  +-- InvalidTimeframe
  +-- MissingParameters
+ +-- InvalidAlign
+ +-- InvalidCursor
+ +-- RangeTooLong
+ +-- InvalidQuery
+ +-- RateLimitExceeded
  +-- DatabaseUnavailable
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class HistoryError(Exception):
@@ -49,6 +54,67 @@ class MissingParameters(HistoryError):
             "Missing required query parameters: 'from' and 'to' "
             "(Unix timestamps in seconds)"
         )
+
+
+class InvalidAlign(HistoryError):
+    """Raised when a text names no alignment of days and weeks."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            "expected an IANA time zone and a quarter of an hour like "
+            f"America/New_York@17:00, found '{text:.60}'"
+        )
+
+
+class InvalidCursor(HistoryError):
+    """Raised when a text is not a cursor that an earlier page gave."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f"expected the cursor of an earlier page, found '{text:.60}'")
+
+
+class RangeTooLong(HistoryError):
+    """Raised when a range is longer than its timeframe allows in one answer."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, timeframe: str, limit_s: int) -> None:
+        self.timeframe = timeframe
+        self.limit_s = limit_s
+        super().__init__(
+            f"A range of {timeframe} candles cannot exceed {limit_s // 86_400} day"
+        )
+
+
+class InvalidQuery(HistoryError):
+    """Raised when parameters are wrong; ``details`` has a field and a message each.
+
+    A rule over several fields has the field "".
+    """
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.details = [
+            {"field": field, "message": message} for field, message in problems
+        ]
+        super().__init__("Validation failed")
+
+
+class RateLimitExceeded(HistoryError):
+    """Raised when a client has used up its requests of the minute."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+
+    def __init__(self, text: str, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        super().__init__(text)
 
 
 class DatabaseUnavailable(HistoryError):

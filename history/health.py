@@ -6,95 +6,123 @@ database that accepts connections and says nothing.
 
 import asyncio
 
+import msgspec
 import psycopg
 import redis.asyncio
 import structlog
 from django.conf import settings
-from django.db import connections as databases
 from django.http import HttpRequest, HttpResponse
-from django.views import View
-from psycopg.conninfo import make_conninfo
 
-from history.api_errors import error_response, json_response
+from history.api_errors import json_response
+from history.api_schema import documented
+from history.database_address import conninfo
+from history.endpoint import Endpoint
 from marketdata.connections import connections
 
 log = structlog.get_logger(__name__)
 
 CHECK_TIMEOUT_S = 2.0  # leaves a third of the 3 s that a prober waits
 SERVICE = "market-data-server"
-# Options of a Django database that are not libpq's.
-_DJANGO_OPTIONS = {"pool", "isolation_level", "server_side_binding", "assume_role"}
 
 
-class StatusView(View):
-    """What the views here have in common: JSON for all, GET and HEAD alone."""
+class StatusView(Endpoint):
+    """What the views here have in common: JSON for all, as often as they like."""
 
-    http_method_names = ["get", "head"]
-
-    async def http_method_not_allowed(
-        self, request: HttpRequest, *args: object, **kwargs: object
-    ) -> HttpResponse:
-        """Answer 405 in the shape of all errors."""
-        response = error_response("METHOD_NOT_ALLOWED")
-        response.headers["Allow"] = "GET, HEAD"
-        return response
+    is_limited = False
+    has_page = False
 
 
+class HealthBody(msgspec.Struct, omit_defaults=True):
+    """`clients` are open WebSockets, `uptime` seconds; `reason` says what is wrong."""
+
+    status: str
+    database: str
+    clients: int
+    uptime: float
+    reason: str = ""
+
+
+class LiveBody(msgspec.Struct):
+    """The process answers."""
+
+    status: str
+    service: str
+
+
+class ReadyBody(LiveBody):
+    """`activeUsers` are open WebSockets; a reason for each part that is away."""
+
+    activeUsers: int
+    reasons: list[str]
+
+
+class MetricsBody(msgspec.Struct):
+    """Numbers of this process."""
+
+    connections: int
+    subscriptions: int
+
+
+@documented("health", HealthBody, is_data=False, unwell=HealthBody)
 class HealthView(StatusView):
     """`/health`, as server A answers it."""
 
-    async def get(self, request: HttpRequest) -> HttpResponse:
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer 200, or 503 with the reason while there is no database."""
         problem = await database_problem()
-        body = {
-            "status": "unhealthy" if problem else "healthy",
-            "database": "disconnected" if problem else "connected",
-            "clients": connections.clients,
-            "uptime": connections.uptime_s,
-        }
-        if problem:
-            return json_response({**body, "reason": problem}, 503)
-        return json_response(body)
+        body = HealthBody(
+            status="unhealthy" if problem else "healthy",
+            database="disconnected" if problem else "connected",
+            clients=connections.clients,
+            uptime=connections.uptime_s,
+            reason=problem,
+        )
+        return json_response(body, 503 if problem else 200)
 
 
+@documented("live", LiveBody, is_data=False)
 class LiveView(StatusView):
     """`/health/live`, `/healthz`: the process answers."""
 
-    async def get(self, request: HttpRequest, *args: str) -> HttpResponse:
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer 200, whatever the state of anything else."""
-        return json_response({"status": "ok", "service": SERVICE})
+        return json_response(LiveBody("ok", SERVICE))
 
 
+@documented("healthz", LiveBody, is_data=False)
+class HealthzView(LiveView):
+    """The same under Kubernetes' name."""
+
+
+@documented("ready", ReadyBody, is_data=False, unwell=ReadyBody)
 class ReadyView(StatusView):
     """`/health/ready`, `/readyz`: what is configured can be reached."""
 
-    async def get(self, request: HttpRequest, *args: str) -> HttpResponse:
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer 200, or 503 with a reason for each part that is away."""
         checks = [redis_problem()]
         # A server that is meant to stream alone is ready without a database.
         if settings.DATABASE_URL:
             checks.append(database_problem())
         reasons = [problem for problem in await asyncio.gather(*checks) if problem]
-        body = {
-            "status": "unavailable" if reasons else "ok",
-            "service": SERVICE,
-            "activeUsers": connections.clients,
-            "reasons": reasons,
-        }
+        status = "unavailable" if reasons else "ok"
+        body = ReadyBody(status, SERVICE, connections.clients, reasons)
         return json_response(body, 503 if reasons else 200)
 
 
+@documented("readyz", ReadyBody, is_data=False, unwell=ReadyBody)
+class ReadyzView(ReadyView):
+    """The same under Kubernetes' name."""
+
+
+@documented("metrics", MetricsBody, is_data=False)
 class MetricsView(StatusView):
     """`/metrics`, as server A answers it."""
 
-    async def get(self, request: HttpRequest) -> HttpResponse:
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer the numbers of this process."""
-        return json_response(
-            {
-                "connections": connections.clients,
-                "subscriptions": connections.subscriptions,
-            }
-        )
+        body = MetricsBody(connections.clients, connections.subscriptions)
+        return json_response(body)
 
 
 async def database_problem() -> str:
@@ -107,7 +135,7 @@ async def database_problem() -> str:
         return "database: DATABASE_URL is not set"
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            async with await psycopg.AsyncConnection.connect(_conninfo()) as database:
+            async with await psycopg.AsyncConnection.connect(conninfo()) as database:
                 await database.execute("SELECT 1")
     except (psycopg.Error, OSError) as exc:
         log.warning("database does not answer", error=type(exc).__name__)
@@ -127,21 +155,3 @@ async def redis_problem() -> str:
     finally:
         await client.aclose()
     return ""
-
-
-def _conninfo() -> str:
-    """Return where the database is; in tests that is the test database."""
-    values = databases["default"].settings_dict
-    options = {
-        name: value
-        for name, value in values["OPTIONS"].items()
-        if name not in _DJANGO_OPTIONS
-    }
-    return make_conninfo(
-        host=values["HOST"],
-        port=values["PORT"],
-        user=values["USER"],
-        password=values["PASSWORD"],
-        dbname=values["NAME"],
-        **options,
-    )

@@ -2,34 +2,59 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from history.serializers import SERVED
-from history.series_query import SeriesInfo
+import msgspec
 
+from history.candle_queries import SERVED
+from history.series_info import SeriesInfo
 
-def metadata_body(series: SeriesInfo) -> dict[str, Any]:
-    """Return what `/api/metadata?symbol=` answers."""
-    return {**_figures(series), "timeframes": SERVED}
+_TIMEFRAMES = [timeframe.value for timeframe in SERVED]
 
 
-def metadata_list_body(answers: Sequence[SeriesInfo]) -> dict[str, Any]:
-    """Return what `/api/metadata` answers, in the order given."""
-    return {
-        "symbols": [_figures(series) for series in answers],
-        "timeframes": SERVED,
-    }
+class FiguresBody(msgspec.Struct):
+    """The series that answers for a symbol; ``brokers`` are all with data of it."""
+
+    symbol: str
+    earliest: int
+    latest: int
+    tick_count: int
+    brokers: list[str]
+    version: str
 
 
-def _figures(series: SeriesInfo) -> dict[str, Any]:
-    return {
-        "symbol": series.symbol,
-        "earliest": _seconds(series.earliest),
-        "latest": _seconds(series.latest),
-        "tick_count": series.tick_count,
-        "brokers": series.brokers,
-        "version": series.version,
-    }
+class MetadataBody(FiguresBody):
+    """What `/api/metadata?symbol=` answers."""
+
+    timeframes: list[str]
+
+
+class MetadataListBody(msgspec.Struct):
+    """What `/api/metadata` answers."""
+
+    symbols: list[FiguresBody]
+    timeframes: list[str]
+
+
+def metadata_body(series: SeriesInfo) -> MetadataBody:
+    """Return the figures of one series."""
+    return MetadataBody(*_figures(series), _TIMEFRAMES)
+
+
+def metadata_list_body(answers: Sequence[SeriesInfo]) -> MetadataListBody:
+    """Return the figures of all of them, in the order given."""
+    figures = [FiguresBody(*_figures(series)) for series in answers]
+    return MetadataListBody(figures, _TIMEFRAMES)
+
+
+def _figures(series: SeriesInfo) -> tuple[str, int, int, int, list[str], str]:
+    return (
+        series.symbol,
+        _seconds(series.earliest),
+        _seconds(series.latest),
+        series.tick_count,
+        list(series.brokers),
+        series.version,
+    )
 
 
 def _seconds(time: datetime) -> int:

@@ -8,23 +8,14 @@ Write to them through `tick_store` and `candle_refresh` only.
 from django.db import models
 
 from marketdata.models import Broker, Instrument
-from marketdata.timeframes import STORED, PriceSide, Timeframe
-
-# Price sides as stored, in two bytes; the order is part of the data.
-PRICE_SIDE_CODES = {
-    PriceSide.MID: 0,
-    PriceSide.BID: 1,
-    PriceSide.ASK: 2,
-    PriceSide.TRADE: 3,
-}
 
 
 class Series(models.Model):
     """One instrument from one broker: the unit of storage, with its statistics.
 
     Writers keep the statistics true in the transaction that writes the rows, so nobody
-    counts rows to answer a question. ``revision`` rises when something before
-    ``latest`` changes (an import, a repair, a late record).
+    counts rows to answer a question. ``revision`` rises when something old changes (an
+    import, a repair, a late record; `history.data_version` says what exactly).
     """
 
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT)
@@ -140,25 +131,6 @@ class Candle4h(Candle):
 class Candle12h(Candle):
     class Meta:
         db_table = "candles_12h"
-
-
-CANDLE_TABLES: dict[Timeframe, str] = dict(
-    zip(
-        STORED,
-        (
-            model._meta.db_table
-            for model in (
-                Candle1m,
-                Candle5m,
-                Candle15m,
-                Candle1h,
-                Candle4h,
-                Candle12h,
-            )
-        ),
-        strict=True,
-    )
-)
 
 
 class ChangedRange(models.Model):

@@ -3,10 +3,10 @@
 Blocks, and keeps to the Django connection of the one thread that uses it.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -37,6 +37,12 @@ Columns = TickColumns | TradeColumns
 Write = Callable[..., int]
 
 
+# How soon an instrument that is not recorded is asked about again.
+RECHECK_S = 1.0
+
+Key = tuple[str, str]  # symbol, broker
+
+
 class StoredBatch(NamedTuple):
     """Rows stored, stored before, and of instruments that are not recorded."""
 
@@ -49,13 +55,14 @@ class BatchStore:
     """Stores batches and remembers the ids of their series.
 
     The database is asked again every ``CATALOG_REFRESH_S`` which instruments are
-    recorded.
+    recorded; at once for a record whose series is new here, so that an added
+    instrument is stored from its first record on; every ``RECHECK_S`` while records
+    are skipped.
     """
 
     def __init__(self) -> None:
-        self._series_ids: dict[tuple[str, str], int | None] = {}
-        self._recorded: set[str] = set()
-        self._expires_s = 0.0
+        self._series_ids: dict[Key, int | None] = {}  # None: not recorded
+        self._asked_s = -math.inf
 
     def store(self, rows: Sequence[Row]) -> StoredBatch:
         """Store the rows, those of a series in the given order, all or none.
@@ -84,12 +91,12 @@ class BatchStore:
 
     def _resolve(self, rows: Sequence[Row]) -> tuple[list[Columns], int]:
         """Return the rows as columns, and how many are not to be recorded."""
-        self._expire()
+        self._learn({(record.symbol, record.broker) for record, _, _ in rows})
         ticks: list[tuple[int, int, Tick]] = []
         trades: list[tuple[int, int, Trade]] = []
         skipped = 0
         for record, epoch, number in rows:
-            series_id = self._series_id(record.symbol, record.broker)
+            series_id = self._series_ids[record.symbol, record.broker]
             if series_id is None:
                 skipped += 1
             elif isinstance(record, Tick):
@@ -99,29 +106,35 @@ class BatchStore:
         columns: list[Columns] = [tick_columns_of(ticks), trade_columns_of(trades)]
         return [item for item in columns if len(item)], skipped
 
-    def _expire(self) -> None:
+    def _learn(self, keys: set[Key]) -> None:
+        """Know the series of each key; ask for them all if some are not known."""
         now_s = time.monotonic()
-        if now_s < self._expires_s:
+        is_skipping = any(self._series_ids.get(key) is None for key in keys)
+        limit_s = RECHECK_S if is_skipping else settings.CATALOG_REFRESH_S
+        if keys <= self._series_ids.keys() and now_s - self._asked_s < limit_s:
             return
         recorded = Instrument.objects.filter(record=True)
-        self._recorded = set(recorded.values_list("symbol", flat=True))
-        self._series_ids = {
+        symbols = set(recorded.values_list("symbol", flat=True))
+        series = Series.objects.filter(instrument__record=True)
+        found: dict[Key, int | None] = {
             (symbol, broker): series_id
-            for symbol, broker, series_id in Series.objects.filter(
-                instrument__record=True
-            ).values_list("instrument__symbol", "broker", "pk")
+            for symbol, broker, series_id in series.values_list(
+                "instrument__symbol", "broker", "pk"
+            )
         }
-        self._expires_s = now_s + settings.CATALOG_REFRESH_S
+        for key in keys - found.keys():
+            found[key] = _new_series(*key) if key[0] in symbols else None
+        # Keys of other batches stay known, or each of their batches would ask.
+        self._series_ids = dict.fromkeys(self._series_ids) | found
+        self._asked_s = now_s
 
-    def _series_id(self, symbol: str, broker: str) -> int | None:
-        """Return the id of the series, None if it is not recorded."""
-        key = symbol, broker
-        if key not in self._series_ids:
-            self._series_ids[key] = None
-            if symbol in self._recorded:
-                with suppress(MarketDataError):
-                    self._series_ids[key] = get_or_create_series(symbol, broker).pk
-        return self._series_ids[key]
+
+def _new_series(symbol: str, broker: str) -> int | None:
+    """Return the id of the series, None where symbol or broker have no row."""
+    try:
+        return get_or_create_series(symbol, broker).pk
+    except MarketDataError:
+        return None
 
 
 def _write(groups: Sequence[Columns], write_ticks: Write, write_trades: Write) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol
 
 import django.db
@@ -81,7 +82,7 @@ class Recorder:
         self._store = store or BatchStore()
         self._rows: list[Row] = []
         self._held = 0
-        self._is_closing = False
+        self._closing = asyncio.Event()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
@@ -96,7 +97,7 @@ class Recorder:
 
         The first call starts the writing task in the running loop.
         """
-        if self._held >= self._max_rows or self._is_closing:
+        if self._held >= self._max_rows or self._closing.is_set():
             self.counters.dropped += 1
             return
         self._rows.append((record, epoch, number))
@@ -112,7 +113,7 @@ class Recorder:
         Waits as long as the database is away: bound it with a timeout. What is left
         then is counted as dropped.
         """
-        self._is_closing = True
+        self._closing.set()
         self._wake.set()
         try:
             if self._task:
@@ -126,7 +127,7 @@ class Recorder:
         return is_drained
 
     async def _write_batches(self) -> None:
-        while self._rows or not self._is_closing:
+        while self._rows or not self._closing.is_set():
             await self._wait_for_batch()
             rows, self._rows = self._rows, []
             for start in range(0, len(rows), MAX_BATCH_ROWS):
@@ -134,12 +135,10 @@ class Recorder:
 
     async def _wait_for_batch(self) -> None:
         """Return when enough rows wait, after the flush time, or at the end."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._flush_s):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
-        if not self._is_closing:
+        if not self._closing.is_set():
             self._wake.clear()
 
     async def _write(self, rows: Sequence[Row]) -> None:
@@ -155,11 +154,20 @@ class Recorder:
                     return
                 self.counters.failed_flushes += 1
                 self._log_failure(exc)
-                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+                await self._wait_for_retry(delay_s * random.uniform(0.5, 1.0))
                 delay_s = min(2 * delay_s, RETRY_MAX_S)
             else:
                 self._count(done, len(rows))
                 return
+
+    async def _wait_for_retry(self, delay_s: float) -> None:
+        """Return after the delay; soon at the end, when the time is short."""
+        if self._closing.is_set():
+            await asyncio.sleep(min(delay_s, RETRY_MIN_S))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._closing.wait()
 
     async def _write_good_rows(self, rows: Sequence[Row], exc: Exception) -> None:
         """Store halves of the rows, so that one bad row costs only itself."""

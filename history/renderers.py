@@ -1,11 +1,9 @@
-"""How bodies leave: JSON by msgspec, and JSON wherever nothing better was asked for."""
+"""How DRF renders here: JSON by msgspec, and its page for people around that."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from django.http import Http404
-from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -36,11 +34,8 @@ class FastJSONRenderer(BaseRenderer):
         return msgspec.json.format(body, indent=indent) if indent else body
 
 
-class JSONUnlessAsked(DefaultContentNegotiation):
-    """Answers JSON to an Accept header or `format` that no renderer fits.
-
-    Server A never looked at the header, and its clients send what they like.
-    """
+class AlwaysThePage(DefaultContentNegotiation):
+    """Gives the page, for its view is called where a page was asked for."""
 
     def select_renderer(
         self,
@@ -48,8 +43,5 @@ class JSONUnlessAsked(DefaultContentNegotiation):
         renderers: Sequence[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        """Return the renderer and its media type, the first one as a last resort."""
-        try:
-            return super().select_renderer(request, renderers, format_suffix)
-        except (NotAcceptable, Http404):
-            return renderers[0], renderers[0].media_type
+        """Return the last renderer and its media type."""
+        return renderers[-1], renderers[-1].media_type

@@ -1,10 +1,12 @@
 """Series and their statistics, which writers keep true in their own transactions."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 
 from history.changed_ranges import Cursor
+from history.data_version import LATE_US
 from history.models import Series
 from history.timestamps import to_datetime
 from marketdata.exceptions import UnknownBroker, UnknownSymbol
@@ -49,7 +51,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     ``first_us`` and ``last_us`` are the first and last record added, or anything
     between them and None if none was added. ``changes_past`` says that stored records
-    were deleted or replaced; that one was added at or before the latest is seen anyway.
+    were deleted or replaced; that one was added a minute late (`LATE_US`) is seen
+    anyway.
     """
 
     series_id: int
@@ -131,7 +134,8 @@ def apply_changes(cursor: Cursor, changes: Sequence[Change]) -> None:
             earliest = least(s.earliest, c.first_time),
             latest = greatest(s.latest, c.last_time),
             revision = s.revision
-                + (c.changes_past OR coalesce(c.first_time <= s.latest, FALSE))::int
+                + (c.changes_past
+                   OR coalesce(c.first_time < s.latest - %s, FALSE))::int
         FROM unnest(
             %s::int[], %s::bigint[], %s::bigint[],
             %s::timestamptz[], %s::timestamptz[], %s::bool[]
@@ -141,6 +145,7 @@ def apply_changes(cursor: Cursor, changes: Sequence[Change]) -> None:
         WHERE s.id = c.series_id
         """,
         (
+            timedelta(microseconds=LATE_US),
             [change.series_id for change in changes],
             [change.ticks_added for change in changes],
             [change.trades_added for change in changes],

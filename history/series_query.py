@@ -1,13 +1,17 @@
 """Which series answers for a symbol, and what is known of it without counting rows."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 import msgspec
 from django.db import connection
 
+from history.changed_ranges import MAX_NOTE_US
 from history.exceptions import SymbolNotFound
+from history.series_info import SeriesInfo
+from history.statement import Statement
+from history.timestamps import to_datetime
 from marketdata.exceptions import UnknownBroker
 
 # Ordered so that the first row of a symbol is the series that answers where no broker
@@ -21,7 +25,9 @@ _SELECT_SERIES = """
            series.earliest,
            series.latest,
            series.tick_count,
-           series.revision
+           series.revision,
+           series.trade_count,
+           {pending}
       FROM history_series AS series
       JOIN marketdata_instrument AS instrument ON instrument.id = series.instrument_id
       JOIN marketdata_broker AS broker ON broker.name = series.broker_id
@@ -36,8 +42,16 @@ _SELECT_SERIES = """
            series.trade_count DESC,
            series.broker_id
 """
-_SELECT_ALL = _SELECT_SERIES.format(condition="", exact_first="")
+_SELECT_ALL = _SELECT_SERIES.format(pending="''", condition="", exact_first="")
 _SELECT_SYMBOL = _SELECT_SERIES.format(
+    # Ids are never used again, so another set of notes has another number and sum.
+    pending=f"""(SELECT coalesce(count(*) || 'n' || sum(note.id), '')
+                   FROM changed_ranges AS note
+                  WHERE note.series_id = series.id
+                    AND note.start >
+                        %(lo)s - INTERVAL '{MAX_NOTE_US // 86_400_000_000} days'
+                    AND note.start < %(hi)s
+                    AND note."end" > %(lo)s)""",
     condition="""
        AND (instrument.symbol = %(symbol)s
             OR EXISTS (SELECT FROM marketdata_brokersymbol AS spelling
@@ -46,70 +60,83 @@ _SELECT_SYMBOL = _SELECT_SERIES.format(
                               = %(symbol)s))""",
     exact_first="instrument.symbol = %(symbol)s DESC,",
 )
+Span = tuple[int, int]  # start and end in us, the end exclusive
+_ALWAYS: Span = (0, 100_000_000_000_000_000)  # until the year 5138
 
 
-class SeriesInfo(msgspec.Struct, frozen=True):
-    """A series with data: ``earliest`` and ``latest`` are times of its records.
-
-    ``decimals`` is the precision of its prices; ``brokers`` are all that have data of
-    the symbol, by name.
-    """
-
-    series_id: int
-    symbol: str
-    decimals: int
-    broker: str
-    earliest: datetime
-    latest: datetime
-    tick_count: int
-    revision: int
-    brokers: tuple[str, ...] = ()
-
-    @property
-    def version(self) -> str:
-        """The version of the data: another text if anything before ``latest`` changed.
-
-        The broker that answers is part of it; live records do not change it.
-        """
-        return f"{self.series_id}.{self.revision}"
-
-
-def select_series(symbol: str, broker: str = "") -> SeriesInfo:
+def select_series(
+    symbol: str, broker: str = "", *, span: Span | None = None
+) -> SeriesInfo:
     """Return the series that answers for a canonical symbol, in one statement.
 
     Without a broker: the instrument's history broker, else dukascopy if it has ticks,
     else the one with the most ticks, a simulated one only if there is no other; only
     among those that have data.
 
+    Args:
+        span: where ``pending`` changes count, None for everywhere.
+
     Raises:
         SymbolNotFound: nothing is stored for the symbol.
         UnknownBroker: the named broker has no data of the symbol.
     """
-    rows = _select(_SELECT_SYMBOL, symbol)
-    candidates = [row for row in rows if row.symbol == rows[0].symbol]
+    statement = plan_series(symbol, span)
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, statement.parameters)
+        return series_of(cursor.fetchall(), symbol, broker)
+
+
+def plan_series(symbol: str, span: Span | None = None) -> Statement:
+    """Return the statement whose rows ``series_of`` takes; nothing is run."""
+    lo_us, hi_us = span or _ALWAYS
+    parameters = {
+        "symbol": symbol,
+        "lo": to_datetime(lo_us),
+        "hi": to_datetime(hi_us),
+    }
+    return Statement(_SELECT_SYMBOL, parameters)
+
+
+def series_of(
+    rows: Sequence[Sequence[Any]], symbol: str, broker: str = ""
+) -> SeriesInfo:
+    """Return the series that answers, of the rows of ``plan_series``.
+
+    Raises:
+        SymbolNotFound, UnknownBroker: as ``select_series``.
+    """
+    found = [SeriesInfo(*row) for row in rows]
+    candidates = [series for series in found if series.symbol == found[0].symbol]
     if not candidates:
         raise SymbolNotFound(symbol)
-    found = [row for row in candidates if broker in ("", row.broker)]
-    if not found:
+    answers = [series for series in candidates if broker in ("", series.broker)]
+    if not answers:
         raise UnknownBroker(broker, _names(candidates))
-    return msgspec.structs.replace(found[0], brokers=tuple(_names(candidates)))
+    return msgspec.structs.replace(answers[0], brokers=tuple(_names(candidates)))
 
 
 def select_all_series() -> list[SeriesInfo]:
     """Return the series that answers for each symbol with data, ordered by symbol."""
-    groups = groupby(_select(_SELECT_ALL), key=lambda row: row.symbol)
-    answers = []
-    for _, group in groups:
-        rows = list(group)
-        names = tuple(_names(rows))
-        answers.append(msgspec.structs.replace(rows[0], brokers=names))
-    return answers
-
-
-def _select(statement: str, symbol: str = "") -> list[SeriesInfo]:
+    statement = plan_all_series()
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"symbol": symbol})
-        return [SeriesInfo(*row) for row in cursor.fetchall()]
+        cursor.execute(statement.sql)
+        return all_series_of(cursor.fetchall())
+
+
+def plan_all_series() -> Statement:
+    """Return the statement whose rows ``all_series_of`` takes; nothing is run."""
+    return Statement(_SELECT_ALL, {})
+
+
+def all_series_of(rows: Sequence[Sequence[Any]]) -> list[SeriesInfo]:
+    """Return the series that answers for each symbol, of ``plan_all_series``'s rows."""
+    found = [SeriesInfo(*row) for row in rows]
+    answers = []
+    for _, group in groupby(found, key=lambda series: series.symbol):
+        candidates = list(group)
+        names = tuple(_names(candidates))
+        answers.append(msgspec.structs.replace(candidates[0], brokers=names))
+    return answers
 
 
 def _names(rows: Sequence[SeriesInfo]) -> list[str]:

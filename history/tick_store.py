@@ -15,6 +15,7 @@ from history.copy_format import CopyGroup, tick_groups, trade_groups
 from history.timestamps import to_datetime
 
 FIRST_LIVE_SEQ = 1 << 32  # below it the epoch is 0: imported, never published
+_MAX_SEQ = (1 << 63) - 1
 
 
 def copy_ticks(connection: psycopg.Connection, columns: TickColumns) -> int:
@@ -56,6 +57,24 @@ def delete_imported_ticks(
 
     Ticks that were received live stay.
     """
+    return _delete(connection, series_id, start_us, end_us, below=FIRST_LIVE_SEQ)
+
+
+def delete_ticks(
+    connection: psycopg.Connection, series_id: int, start_us: int, end_us: int
+) -> int:
+    """Delete all ticks of [``start_us``, ``end_us``), return how many."""
+    return _delete(connection, series_id, start_us, end_us, below=_MAX_SEQ)
+
+
+def _delete(
+    connection: psycopg.Connection,
+    series_id: int,
+    start_us: int,
+    end_us: int,
+    *,
+    below: int,
+) -> int:
     deleted = connection.execute(
         """
         DELETE FROM ticks
@@ -64,7 +83,7 @@ def delete_imported_ticks(
           AND time < %s
           AND seq < %s
         """,
-        (series_id, to_datetime(start_us), to_datetime(end_us), FIRST_LIVE_SEQ),
+        (series_id, to_datetime(start_us), to_datetime(end_us), below),
     )
     return deleted.rowcount
 

@@ -1,30 +1,46 @@
-"""Addresses of the history, mounted at the root of the HTTP side."""
+"""Addresses of the history, mounted at the root of REST."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
-from history.api_errors import not_found
-from history.health import HealthView, LiveView, MetricsView, ReadyView
-from history.views import CandlesView, MetadataView
+from history.health import (
+    HealthView,
+    HealthzView,
+    LiveView,
+    MetricsView,
+    ReadyView,
+    ReadyzView,
+)
+from history.views import (
+    CandlesOfSymbolView,
+    CandlesView,
+    MetadataOfSymbolView,
+    MetadataView,
+    SymbolsView,
+    TicksView,
+)
 
 # Server A took a slash at the end or none, so both are served. A symbol in a path may
 # hold a slash: servers decode EUR%2FUSD before Django sees it.
 urlpatterns = [
     re_path(r"^health/?$", HealthView.as_view(), name="health"),
-    re_path(r"^(health/live|healthz)/?$", LiveView.as_view(), name="live"),
-    re_path(r"^(health/ready|readyz)/?$", ReadyView.as_view(), name="ready"),
-    path("metrics", MetricsView.as_view(), name="metrics"),
+    re_path(r"^health/live/?$", LiveView.as_view(), name="live"),
+    re_path(r"^healthz/?$", HealthzView.as_view()),
+    re_path(r"^health/ready/?$", ReadyView.as_view(), name="ready"),
+    re_path(r"^readyz/?$", ReadyzView.as_view()),
+    re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     re_path(r"^api/candles/?$", CandlesView.as_view(), name="candles"),
     re_path(
         r"^api/candles/(?P<symbol>.+)/(?P<timeframe>[^/]+)/?$",
-        CandlesView.as_view(),
+        CandlesOfSymbolView.as_view(),
         name="candles-of-symbol",
     ),
+    re_path(r"^api/ticks/?$", TicksView.as_view(), name="ticks"),
+    re_path(r"^api/symbols/?$", SymbolsView.as_view(), name="symbols"),
     re_path(r"^api/metadata/?$", MetadataView.as_view(), name="metadata"),
     re_path(
         r"^api/metadata/(?P<symbol>.+?)/?$",
-        MetadataView.as_view(),
+        MetadataOfSymbolView.as_view(),
         name="metadata-of-symbol",
     ),
-    # Also with DEBUG, where Django would show its own page.
-    re_path(r"^api(/|$)", not_found),
+    path("udf/", include("history.udf_urls")),
 ]

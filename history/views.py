@@ -1,102 +1,156 @@
-"""REST of the history: candles and metadata.
-
-Views are synchronous: under ASGI each request runs in a thread of its own with a
-database connection of its own, so a slow query delays no socket and no other request.
-"""
+"""REST of the history: candles and metadata."""
 
 import time
-from collections.abc import Sequence
 
 from django.conf import settings
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
+from django.http import HttpRequest, HttpResponse
 
-from history.candle_bodies import CandleBody, candle_bodies, full_candle_bodies
-from history.candle_headers import cache_control, empty_range_headers
-from history.candle_query import CandleRow, select_candles
-from history.exceptions import DatabaseUnavailable, SymbolNotFound
-from history.metadata_bodies import metadata_body, metadata_list_body
-from history.renderers import JSONUnlessAsked
-from history.serializers import (
-    CandleQuery,
-    parse_candle_path,
-    parse_candle_query,
-    parse_symbol,
+from history.api_errors import json_response
+from history.api_parameters import (
+    BROKER,
+    CANDLE_PARAMETERS,
+    FROM,
+    NEEDED_SYMBOL,
+    PAGE_PARAMETERS,
+    PATH_SYMBOL,
+    PATH_TIMEFRAME,
+    RECORD_TYPE,
+    SYMBOL,
+    TIMEFRAME,
+    TO,
 )
-from history.series_query import SeriesInfo, select_all_series, select_series
+from history.api_schema import documented
+from history.candle_answers import Job, answer_candles
+from history.candle_bodies import CandleBody, FullCandleBody
+from history.candle_queries import parse_candle_path, parse_candle_query
+from history.candle_range import buckets_of
+from history.endpoint import Endpoint
+from history.exceptions import SymbolNotFound
+from history.metadata_bodies import (
+    MetadataBody,
+    MetadataListBody,
+    metadata_body,
+    metadata_list_body,
+)
+from history.query_fields import QueryFields, parse_symbol
+from history.record_answers import answer_records
+from history.record_bodies import TickBody, TradeBody
+from history.record_queries import parse_record_query
+from history.series_query import all_series_of, plan_all_series, plan_series, series_of
+from history.symbol_bodies import SELECT_SYMBOLS, SymbolBody, symbol_bodies
 
 
-class HistoryView(APIView):
-    """What all reading views have in common."""
-
-    content_negotiation_class = JSONUnlessAsked
-
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """Refuse at once where the server runs without a database."""
-        super().initial(request, *args, **kwargs)
-        if not settings.DATABASE_URL:
-            raise DatabaseUnavailable
-
-
-class CandlesView(HistoryView):
+@documented(
+    "candles",
+    (list[CandleBody], list[FullCandleBody]),
+    rows=CandleBody,
+    errors=[404],
+    parameters=[NEEDED_SYMBOL, TIMEFRAME, *CANDLE_PARAMETERS],
+)
+class CandlesView(Endpoint):
     """Candles of a symbol, oldest first; `from` and `to` both include their bucket.
 
     `/api/candles?symbol=EURUSD&timeframe=1h&from=1704153600&to=1704240000` or
-    `/api/candles/EURUSD/1h?from=1704153600&to=1704240000`. Times are Unix seconds or
-    ISO 8601. Also `price=mid|bid|ask|trade`, `broker=`, `fields=full`.
+    `/api/candles/EURUSD/1h?from=1704153600&to=1704240000`.
     """
 
-    def get(self, request: Request, symbol: str = "", timeframe: str = "") -> Response:
+    too_many = "Too many data requests from this IP, please try again later"
+
+    async def answer(
+        self, request: HttpRequest, symbol: str = "", timeframe: str = ""
+    ) -> HttpResponse:
         """Answer the candles of the range."""
+        now_us = time.time_ns() // 1_000
+        limits = {"max_range_days": settings.MAX_RANGE_DAYS, "now_us": now_us}
+        parameters = request.GET.dict()
         if symbol:
-            query = parse_candle_path(symbol, timeframe, request.query_params)
+            query = parse_candle_path(symbol, timeframe, parameters, **limits)
         else:
-            query = parse_candle_query(request.query_params)
-        series = select_series(query.symbol, query.broker)
-        rows = select_candles(
-            series.series_id,
-            query.timeframe,
-            query.price_side,
-            query.start_us,
-            query.end_us,
+            query = parse_candle_query(parameters, **limits)
+        buckets = buckets_of(query.wanted, now_us)
+        lookups = request.services.lookups
+        # Before the candles, for a tag must never be newer than what it stands for.
+        plan = plan_series(query.symbol, (buckets.lo_us, buckets.hi_us))
+        rows = await lookups.fetch(plan.sql, plan.parameters)
+        series = series_of(rows, query.symbol, query.broker)
+        job = Job(query, buckets, series, query.form or request.form, now_us)
+        return await answer_candles(request, job)
+
+
+@documented(
+    "candles_of_symbol",
+    (list[CandleBody], list[FullCandleBody]),
+    rows=CandleBody,
+    errors=[404],
+    parameters=[PATH_SYMBOL, PATH_TIMEFRAME, *CANDLE_PARAMETERS],
+)
+class CandlesOfSymbolView(CandlesView):
+    """The same by an address without a query for what is wanted."""
+
+
+@documented(
+    "ticks",
+    (list[TickBody], list[TradeBody]),
+    rows=TickBody,
+    errors=[404],
+    parameters=[NEEDED_SYMBOL, FROM, TO, RECORD_TYPE, BROKER, *PAGE_PARAMETERS],
+)
+class TicksView(Endpoint):
+    """Ticks of a symbol, or its trades, in the order of time; a page at a time."""
+
+    too_many = CandlesView.too_many
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer the records of the range."""
+        query = parse_record_query(
+            request.GET.dict(),
+            form=request.form,
+            max_range_days=settings.MAX_RANGE_DAYS,
+            now_us=time.time_ns() // 1_000,
         )
-        return _candles_response(query, series, rows)
+        plan = plan_series(query.symbol, (query.start_us, query.end_us + 1))
+        rows = await request.services.lookups.fetch(plan.sql, plan.parameters)
+        series = series_of(rows, query.symbol, query.broker)
+        return await answer_records(request, query, series)
 
 
-class MetadataView(HistoryView):
+@documented("symbols", list[SymbolBody])
+class SymbolsView(Endpoint):
+    """Every instrument, the brokers that carry it, and since when there are data."""
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer all of them, by symbol."""
+        rows = await request.services.lookups.fetch(SELECT_SYMBOLS)
+        return json_response(symbol_bodies(rows))
+
+
+@documented(
+    "metadata", (MetadataListBody, MetadataBody), errors=[404], parameters=[SYMBOL]
+)
+class MetadataView(Endpoint):
     """What is stored: of all symbols, or of one (`?symbol=EURUSD`, `/EURUSD`)."""
 
-    def get(self, request: Request, symbol: str = "") -> Response:
+    async def answer(self, request: HttpRequest, symbol: str = "") -> HttpResponse:
         """Answer figures that the writers maintain; no rows are counted."""
-        wanted = parse_symbol({"symbol": symbol} if symbol else request.query_params)
+        fields = QueryFields({"symbol": symbol} if symbol else request.GET.dict())
+        wanted = fields.optional("symbol", parse_symbol, "")
+        fields.check()
+        lookups = request.services.lookups
         if not wanted:
-            return Response(metadata_list_body(select_all_series()))
+            plan = plan_all_series()
+            rows = await lookups.fetch(plan.sql)
+            return json_response(metadata_list_body(all_series_of(rows)))
+        plan = plan_series(wanted)
+        rows = await lookups.fetch(plan.sql, plan.parameters)
         try:
-            series = select_series(wanted)
+            series = series_of(rows, wanted)
         except SymbolNotFound as exc:
             raise SymbolNotFound(wanted, "Symbol not found") from exc
-        return Response(metadata_body(series), headers={"X-Broker": series.broker})
+        response = json_response(metadata_body(series))
+        response.headers["X-Broker"] = series.broker
+        return response
 
 
-def _candles_response(
-    query: CandleQuery, series: SeriesInfo, rows: list[CandleRow]
-) -> Response:
-    now_us = time.time_ns() // 1_000
-    headers = {
-        "X-Broker": series.broker,
-        "Cache-Control": cache_control(query.timeframe, query.end_us, now_us),
-    }
-    if not rows:
-        headers.update(empty_range_headers(series.earliest, series.latest))
-    return Response(_candles_body(query, series, rows, now_us), headers=headers)
-
-
-def _candles_body(
-    query: CandleQuery, series: SeriesInfo, rows: list[CandleRow], now_us: int
-) -> Sequence[CandleBody]:
-    if query.is_full:
-        return full_candle_bodies(
-            rows, series.decimals, timeframe=query.timeframe, now_us=now_us
-        )
-    return candle_bodies(rows, series.decimals)
+@documented("metadata_of_symbol", MetadataBody, errors=[404], parameters=[PATH_SYMBOL])
+class MetadataOfSymbolView(MetadataView):
+    """The same by an address without a query."""

@@ -8,8 +8,8 @@ from django.db import connection, transaction
 
 from history.changed_ranges import note_changed_ranges
 from history.columns import TickColumns, TradeColumns
-from history.models import CANDLE_TABLES, PRICE_SIDE_CODES
 from history.series import get_or_create_series, update_statistics
+from history.tables import CANDLE_TABLES, PRICE_SIDE_CODES
 from history.tick_store import insert_ticks, insert_trades
 from history.timestamps import to_us
 from marketdata.models import Broker, Instrument

@@ -1,23 +1,11 @@
-import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from history.candle_bodies import candle_bodies, full_candle_bodies, rounding
-from marketdata.timeframes import Timeframe
+from history.candle_bodies import candle_values, round_prices
 
 HOUR_US = 3_600_000_000
-
-
-class Row(msgspec.Struct):
-    time_us: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float = 0.0
-    ticks: int = 1
-    rev: int = 0
 
 
 @pytest.mark.parametrize(
@@ -36,63 +24,40 @@ class Row(msgspec.Struct):
         (1e300, 5, 1e300),
     ],
 )
-def test_rounding_keeps_one_decimal_more_than_the_instrument(price, decimals, rounded):
-    assert rounding(decimals)(price) == rounded
+def test_round_prices_keeps_one_decimal_more_than_the_instrument(
+    price, decimals, rounded
+):
+    assert round_prices(np.array([price]), decimals).tolist() == [rounded]
 
 
 @given(st.integers(0, 10**9), st.integers(0, 12))
-def test_rounding_of_whole_points_is_the_float_of_their_text(points, decimals):
+def test_round_prices_of_whole_points_is_the_float_of_their_text(points, decimals):
     digits = decimals + 1
     text = f"{points:0{digits + 1}d}"
     price = float(f"{text[:-digits]}.{text[-digits:]}")
 
-    assert rounding(decimals)(price) == price
-    assert rounding(decimals)(price + price * 2**-52) == price
+    near = np.array([price, price + price * 2**-52])
+
+    assert round_prices(near, decimals).tolist() == [price, price]
 
 
-def test_candle_bodies_are_seconds_and_rounded_prices_in_order():
-    rows = [
-        Row(7 * HOUR_US, 1.1000500000000002, 1.2, 1.0, 1.1000549),
-        Row(8 * HOUR_US, 1.5, 1.5, 1.5, 1.5),
+def test_candle_values_are_seconds_and_rounded_prices_and_the_rest_as_it_is():
+    columns = [
+        np.array([7 * HOUR_US, 8 * HOUR_US]),
+        *(np.array([1.1000500000000002, 1.5]) for _ in range(4)),
+        np.array([2.5, 0.1 + 0.2]),
+        np.array([3, 1]),
+        np.array([True, False]),
     ]
 
-    body = msgspec.json.encode(candle_bodies(rows, 5))
+    values = candle_values(columns, 5)
 
-    assert body == (
-        b'[{"time":25200,"open":1.10005,"high":1.2,"low":1.0,"close":1.100055},'
-        b'{"time":28800,"open":1.5,"high":1.5,"low":1.5,"close":1.5}]'
-    )
+    assert values[0] == [25_200, 28_800]
+    assert values[1:5] == [[1.10005, 1.5]] * 4
+    assert values[5:] == [[2.5, 0.30000000000000004], [3, 1], [True, False]]
+    assert type(values[0][0]) is int
+    assert type(values[7][0]) is bool
 
 
-def test_full_candle_bodies_say_which_bucket_is_still_open():
-    rows = [
-        Row(7 * HOUR_US, 1.0, 1.0, 1.0, 1.0, 2.5, 3, 1),
-        Row(8 * HOUR_US, 1.0, 1.0, 1.0, 1.0, 0.5, 1, 0),
-    ]
-
-    body = full_candle_bodies(rows, 5, timeframe=Timeframe.H1, now_us=8 * HOUR_US)
-
-    assert msgspec.to_builtins(body) == [
-        {
-            "time": 25_200,
-            "open": 1.0,
-            "high": 1.0,
-            "low": 1.0,
-            "close": 1.0,
-            "volume": 2.5,
-            "ticks": 3,
-            "complete": True,
-            "rev": 1,
-        },
-        {
-            "time": 28_800,
-            "open": 1.0,
-            "high": 1.0,
-            "low": 1.0,
-            "close": 1.0,
-            "volume": 0.5,
-            "ticks": 1,
-            "complete": False,
-            "rev": 0,
-        },
-    ]
+def test_candle_values_of_nothing_are_empty():
+    assert candle_values([np.empty(0)] * 5, 5) == [[]] * 5

@@ -1,20 +1,27 @@
-from datetime import UTC, datetime
-
 import pytest
 
-from history.candle_headers import cache_control, empty_range_headers
-from marketdata.timeframes import STORED, Timeframe
+from history.candle_headers import cache_control
+from history.candle_range import CandleRange
+from marketdata.timeframes import STORED, PriceSide, Timeframe
 
 HOUR_US = 3_600_000_000
 NOW_US = 1000 * HOUR_US + 1
 
 
+def control(end_us, timeframe=Timeframe.H1, *, pending=False, immutable=False):
+    wanted = CandleRange(timeframe, PriceSide.MID, 0, end_us)
+    return cache_control(wanted, NOW_US, is_pending=pending, is_immutable=immutable)
+
+
 @pytest.mark.parametrize(
     ("timeframe", "age_s"),
-    list(zip(STORED, (60, 300, 600, 1800, 3600, 3600), strict=True)),
+    [
+        *zip(STORED, (60, 300, 600, 1800, 3600, 3600), strict=True),
+        (Timeframe.D1, 600),
+    ],
 )
 def test_cache_control_of_closed_range_is_server_a_table(timeframe, age_s):
-    assert cache_control(timeframe, 0, NOW_US) == f"public, max-age={age_s}"
+    assert control(0, timeframe) == f"public, max-age={age_s}"
 
 
 @pytest.mark.parametrize(
@@ -29,20 +36,13 @@ def test_cache_control_of_closed_range_is_server_a_table(timeframe, age_s):
 def test_cache_control_of_range_that_touches_the_open_bucket_is_no_cache(
     end_us, header
 ):
-    assert cache_control(Timeframe.H1, end_us, NOW_US) == header
+    assert control(end_us) == header
 
 
-def test_empty_range_headers_say_what_there_is():
-    headers = empty_range_headers(
-        datetime(2024, 1, 2, tzinfo=UTC),
-        datetime(2024, 1, 2, 1, 56, 33, 123_999, tzinfo=UTC),
-    )
+def test_cache_control_of_range_with_pending_changes_is_no_cache():
+    assert control(0, pending=True, immutable=True) == "no-cache"
 
-    assert headers == {
-        "X-Data-Available": "false",
-        "X-Available-From": "2024-01-02T00:00:00.000Z",
-        "X-Available-To": "2024-01-02T01:56:33.123Z",
-        "Warning": '199 - "No data available for requested date range. Check '
-        'X-Available-From and X-Available-To headers for available data range."',
-        "Cache-Control": "no-cache",
-    }
+
+def test_cache_control_of_named_version_is_immutable_unless_the_range_is_open():
+    assert control(0, immutable=True) == "public, max-age=31536000, immutable"
+    assert control(2000 * HOUR_US, immutable=True) == "no-cache"

@@ -1,4 +1,4 @@
-"""Health through Django's client; what is away is a port where nothing answers."""
+"""Health through Django's rest; what is away is a port where nothing answers."""
 
 import socket
 import time
@@ -41,10 +41,10 @@ def counts(monkeypatch):
     monkeypatch.setattr(connections, "subscriptions", 6)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("counts")
-def test_compat_check_24_health_with_database(client):
-    response = client.get("/health")
+def test_compat_check_24_health_with_database(rest):
+    response = rest.get("/health")
 
     body = response.json()
     uptime = body.pop("uptime")
@@ -57,12 +57,12 @@ def test_compat_check_24_health_with_database(client):
 @pytest.mark.parametrize("port", ["closed_port", "silent_port"])
 @pytest.mark.usefixtures("counts")
 def test_compat_check_24_health_without_database_answers_within_3_s(
-    client, move_database, request, port
+    rest, move_database, request, port
 ):
     move_database(request.getfixturevalue(port))
     started = time.monotonic()
 
-    response = client.get("/health")
+    response = rest.get("/health")
 
     body = response.json()
     assert time.monotonic() - started < 3
@@ -76,43 +76,43 @@ def test_compat_check_24_health_without_database_answers_within_3_s(
     }
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_compat_check_24_health_recovers_with_the_database(
-    client, move_database, closed_port
+    rest, move_database, closed_port
 ):
     port = databases["default"].settings_dict["PORT"]
     move_database(closed_port)
-    assert client.get("/health").status_code == 503
+    assert rest.get("/health").status_code == 503
 
     move_database(port)
 
-    assert client.get("/health").status_code == 200
+    assert rest.get("/health").status_code == 200
 
 
-def test_health_without_database_url_says_why(client, settings):
+def test_health_without_database_url_says_why(rest, settings):
     settings.DATABASE_URL = ""
 
-    response = client.get("/health")
+    response = rest.get("/health")
 
     assert response.status_code == 503
     assert response.json()["reason"] == "database: DATABASE_URL is not set"
 
 
 @pytest.mark.parametrize("address", ["/health/live", "/healthz"])
-def test_live_needs_nothing(client, settings, address):
+def test_live_needs_nothing(rest, settings, address):
     settings.DATABASE_URL = ""
 
-    response = client.get(address)
+    response = rest.get(address)
 
     assert response.status_code == 200
     assert response.json() == {"status": "ok", "service": "market-data-server"}
 
 
 @pytest.mark.parametrize("address", ["/health/ready", "/readyz"])
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("counts")
-def test_ready_with_database_and_redis(client, address):
-    response = client.get(address)
+def test_ready_with_database_and_redis(rest, address):
+    response = rest.get(address)
 
     assert response.status_code == 200
     assert response.json() == {
@@ -124,13 +124,13 @@ def test_ready_with_database_and_redis(client, address):
 
 
 def test_ready_without_both_names_both_within_3_s(
-    client, settings, move_database, silent_port
+    rest, settings, move_database, silent_port
 ):
     settings.REDIS_URL = f"redis://127.0.0.1:{silent_port}/0"
     move_database(silent_port)
     started = time.monotonic()
 
-    response = client.get("/readyz")
+    response = rest.get("/readyz")
 
     assert time.monotonic() - started < 3
     assert response.status_code == 503
@@ -138,26 +138,26 @@ def test_ready_without_both_names_both_within_3_s(
     assert response.json()["reasons"] == ["redis: no answer", "database: no answer"]
 
 
-def test_ready_of_a_server_without_database_url_asks_redis_alone(client, settings):
+def test_ready_of_a_server_without_database_url_asks_redis_alone(rest, settings):
     settings.DATABASE_URL = ""
 
-    assert client.get("/readyz").status_code == 200
+    assert rest.get("/readyz").status_code == 200
 
 
 @pytest.mark.usefixtures("counts")
-def test_compat_check_25_metrics(client):
-    response = client.get("/metrics")
+def test_compat_check_25_metrics(rest):
+    response = rest.get("/metrics")
 
     assert response.status_code == 200
     assert response.json() == {"connections": 3, "subscriptions": 6}
 
 
 @pytest.mark.parametrize("address", ["/health", "/healthz", "/readyz", "/metrics"])
-def test_other_methods_are_not_allowed(client, address):
-    response = client.post(address)
+def test_other_methods_are_not_allowed(rest, address):
+    response = rest.request("POST", address)
 
     assert response.status_code == 405
-    assert response.headers["Allow"] == "GET, HEAD"
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
     assert response.json() == {
         "error": "Method not allowed",
         "code": "METHOD_NOT_ALLOWED",

@@ -5,6 +5,7 @@ import pytest
 from django.db import connection
 from django.db.utils import DataError, OperationalError
 
+from history import record_batch
 from history.models import ChangedRange, Series, Tick, Trade
 from history.record_batch import NOTE_GRACE_US, BatchStore
 from history.timestamps import to_us
@@ -98,13 +99,19 @@ def test_store_again_counts_duplicates_and_adds_the_rest() -> None:
     assert list(counts) == [(2, 2), (2, 0)]
 
 
-def test_store_raises_the_revision_of_a_series_with_a_late_record() -> None:
+def test_store_raises_the_revision_of_a_series_with_a_very_late_record() -> None:
     make_series("EURUSD", "oanda")
     make_series("GBPUSD", "oanda")
     store = BatchStore()
-    store.store([tick(5), tick(5, symbol="GBPUSD")])
+    store.store([tick(61), tick(61, symbol="GBPUSD")])
 
-    store.store([tick(6, time_us=T0_US), tick(6, symbol="GBPUSD")])
+    on_the_minute_us = T0_US + SECOND_US
+    store.store(
+        [
+            tick(62, time_us=on_the_minute_us - 1),
+            tick(62, time_us=on_the_minute_us, symbol="GBPUSD"),
+        ]
+    )
 
     revisions = Series.objects.order_by("pk").values_list("revision", flat=True)
     assert list(revisions) == [1, 0]
@@ -183,3 +190,29 @@ def test_store_after_the_connection_was_cut_raises_once_and_works_again() -> Non
 
     assert store.store([tick(2)]) == (1, 0, 0)
     assert Tick.objects.count() == 2
+
+
+def test_store_records_an_instrument_from_its_first_record_on() -> None:
+    make_series("EURUSD", "oanda", record=False)
+    store = BatchStore()
+    assert store.store([tick(1)]) == (0, 0, 1)
+
+    make_series("GBPUSD", "oanda")
+    Series.objects.filter(instrument__symbol="GBPUSD").delete()
+
+    assert store.store([tick(1, symbol="GBPUSD"), tick(2)]) == (1, 0, 1)
+
+
+def test_store_asks_soon_again_whether_a_skipped_instrument_is_recorded(
+    monkeypatch,
+) -> None:
+    make_series("EURUSD", "oanda", record=False)
+    store = BatchStore()
+    store.store([tick(1)])
+    Instrument.objects.update(record=True)
+
+    monkeypatch.setattr(record_batch, "RECHECK_S", 3600.0)
+    assert store.store([tick(2)]) == (0, 0, 1)  # not asked again yet
+    monkeypatch.setattr(record_batch, "RECHECK_S", 0.0)
+
+    assert store.store([tick(3)]) == (1, 0, 0)

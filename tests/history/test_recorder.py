@@ -201,3 +201,32 @@ def in_thread_of_its_own(work, *args):
         return work(*args)
     finally:
         connections.close_all()
+
+
+async def test_drain_does_not_wait_for_the_next_try(monkeypatch) -> None:
+    monkeypatch.setattr(recorder_module, "RETRY_MIN_S", 30.0)
+    store = RecordingStore(psycopg.OperationalError("away"))
+    recorder = make_recorder(store)
+    append(recorder, 1, 2, 3)
+    await until(lambda: recorder.counters.failed_flushes)
+
+    async with asyncio.timeout(5):
+        is_drained = await recorder.drain()
+
+    assert is_drained
+    assert store.batches == [[1, 2, 3]]
+
+
+async def test_drain_tries_with_the_shortest_delay(monkeypatch) -> None:
+    away = psycopg.OperationalError("away")
+    monkeypatch.setattr(recorder_module, "RETRY_MIN_S", 0.001)
+    monkeypatch.setattr(recorder_module, "RETRY_MAX_S", 60.0)
+    store = RecordingStore(*[away] * 40)
+    recorder = make_recorder(store)
+    append(recorder, 1, 2, 3)
+    await until(lambda: recorder.counters.failed_flushes > 3)
+
+    async with asyncio.timeout(5):
+        await recorder.drain()
+
+    assert recorder.counters == RecorderCounters(stored=3, failed_flushes=40)

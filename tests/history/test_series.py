@@ -73,16 +73,25 @@ def test_update_statistics_after_the_latest_keeps_the_revision() -> None:
     assert figures(series_id) == (10, 30, 7, 1, 0)
 
 
-@pytest.mark.parametrize(("first_s", "last_s"), [(20, 30), (15, 16), (1, 2)])
-def test_update_statistics_at_or_before_the_latest_raises_the_revision(
-    first_s: int, last_s: int
+@pytest.mark.parametrize(
+    ("first_s", "last_s", "revision"),
+    [(200, 300, 0), (140, 300, 0), (139, 300, 1), (100, 110, 1), (1, 2, 1)],
+)
+def test_update_statistics_over_a_minute_late_raises_the_revision(
+    first_s: int, last_s: int, revision: int
 ) -> None:
     series_id = make_series()
-    add(series_id, 10, 20, ticks_added=5)
+    add(series_id, 100, 200, ticks_added=5)
 
     add(series_id, first_s, last_s, ticks_added=1)
 
-    assert figures(series_id) == (min(first_s, 10), max(last_s, 20), 6, 0, 1)
+    assert figures(series_id) == (
+        min(first_s, 100),
+        max(last_s, 200),
+        6,
+        0,
+        revision,
+    )
 
 
 def test_update_statistics_after_a_deletion_moves_bounds_to_what_is_left() -> None:

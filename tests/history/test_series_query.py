@@ -1,7 +1,9 @@
 import pytest
+from django.db import connection
 
+from history.changed_ranges import note_changed_ranges
 from history.exceptions import SymbolNotFound
-from history.models import Series
+from history.models import ChangedRange, Series
 from history.series import get_or_create_series
 from history.series_query import select_all_series, select_series
 from marketdata.exceptions import UnknownBroker
@@ -114,3 +116,23 @@ def test_select_all_series_has_one_answer_per_symbol_in_order():
         ("EURUSD", "dukascopy", ("dukascopy", "oanda")),
         ("GBPUSD", "oanda", ("oanda",)),
     ]
+
+
+def test_select_series_counts_the_notes_that_touch_the_span():
+    store_quotes([(T0, 1.1, 1.2)])
+    series_id = select_series("EURUSD").series_id
+    t0_us = T0 * 1_000_000
+    assert select_series("EURUSD").pending == ""
+    with connection.cursor() as cursor:
+        note_changed_ranges(cursor, [(series_id, t0_us, t0_us + 60, 0)])
+        note_changed_ranges(cursor, [(series_id + 1, t0_us, t0_us + 60, 0)])
+    (note,) = ChangedRange.objects.filter(series_id=series_id)
+
+    def pending(*span: int) -> str:
+        return select_series("EURUSD", span=span).pending
+
+    assert pending(t0_us + 59, t0_us + 100) == f"1n{note.pk}"
+    assert pending(0, t0_us + 1) == f"1n{note.pk}"
+    assert pending(0, t0_us) == ""
+    assert pending(t0_us + 60, t0_us + 100) == ""
+    assert select_series("EURUSD").pending == f"1n{note.pk}"

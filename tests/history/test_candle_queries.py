@@ -1,17 +1,15 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rest_framework.exceptions import ValidationError
 
-from history.api_errors import validation_details
-from history.exceptions import InvalidTimeframe, MissingParameters
-from history.serializers import (
-    CandleQuery,
-    TimeField,
-    parse_candle_path,
-    parse_candle_query,
-    parse_symbol,
-)
+from history import candle_queries
+from history.alignment import Align
+from history.candle_queries import CandleQuery
+from history.candle_range import CandleRange
+from history.exceptions import InvalidQuery, InvalidTimeframe, MissingParameters
+from history.formats import Format
+from history.query_fields import InvalidValue, time_parser
+from history.record_cursor import Position, encode_cursor
 from marketdata.timeframes import PriceSide, Timeframe
 
 T0 = 1_704_153_600
@@ -19,10 +17,25 @@ GOOD = {"symbol": "EURUSD", "timeframe": "5m", "from": str(T0), "to": str(T0 + 3
 DAY = 86_400
 
 
-def details_of(params):
-    with pytest.raises(ValidationError) as caught:
-        parse_candle_query(params)
-    return validation_details(caught.value.detail)
+NOW_US = (T0 + 30 * DAY) * 1_000_000
+
+
+def parse_candle_query(params, max_range_days=365):
+    return candle_queries.parse_candle_query(
+        params, max_range_days=max_range_days, now_us=NOW_US
+    )
+
+
+def parse_candle_path(symbol, timeframe, params):
+    return candle_queries.parse_candle_path(
+        symbol, timeframe, params, max_range_days=365, now_us=NOW_US
+    )
+
+
+def details_of(params, **limits):
+    with pytest.raises(InvalidQuery) as caught:
+        parse_candle_query(params, **limits)
+    return caught.value.details
 
 
 def without(name):
@@ -31,27 +44,43 @@ def without(name):
 
 def test_parse_candle_query_of_all_fields_returns_values():
     query = parse_candle_query(
-        {**GOOD, "price": "ask", "broker": "Dukascopy", "fields": "full"}
+        {
+            **GOOD,
+            "timeframe": "1d",
+            "price": "ask",
+            "broker": "Dukascopy",
+            "fields": "full",
+            "limit": "7",
+            "align": "America/New_York@17:00",
+            "format": "csv",
+            "v": "1.2",
+        }
     )
 
     assert query == CandleQuery(
         symbol="EURUSD",
-        timeframe=Timeframe.M5,
-        start_us=T0 * 1_000_000,
-        end_us=(T0 + 3600) * 1_000_000,
-        price_side=PriceSide.ASK,
+        wanted=CandleRange(
+            timeframe=Timeframe.D1,
+            price_side=PriceSide.ASK,
+            start_us=T0 * 1_000_000,
+            end_us=(T0 + 3600) * 1_000_000,
+            limit=7,
+            align=Align("America/New_York", 17 * 60),
+        ),
         broker="dukascopy",
         is_full=True,
+        form=Format.CSV,
+        version="1.2",
     )
 
 
 def test_parse_candle_query_of_required_fields_has_server_a_defaults():
     query = parse_candle_query(without("timeframe"))
 
-    assert query.timeframe is Timeframe.H1
-    assert query.price_side is PriceSide.MID
-    assert query.broker == ""
-    assert query.is_full is False
+    assert query.wanted == CandleRange(
+        Timeframe.H1, PriceSide.MID, T0 * 1_000_000, (T0 + 3600) * 1_000_000
+    )
+    assert (query.broker, query.is_full, query.form) == ("", False, None)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +106,8 @@ def test_parse_candle_query_takes_any_spelling(text):
         ("2024-01-02T00:00:00.123456Z", T0 * 1_000_000 + 123_456),
     ],
 )
-def test_time_field_reads_seconds_and_iso(text, time_us):
-    assert TimeField().to_internal_value(text) == time_us
+def test_time_parser_reads_seconds_and_iso(text, time_us):
+    assert time_parser("from")(text) == time_us
 
 
 @pytest.mark.parametrize(
@@ -118,13 +147,11 @@ def test_parse_candle_query_with_milliseconds_says_seconds_are_meant(text):
 
 
 @given(st.text())
-def test_time_field_answers_any_text_with_a_time_or_validation_error(text):
+def test_time_parser_answers_any_text_with_a_time_or_validation_error(text):
     try:
-        time_us = TimeField().to_internal_value(text)
-    except ValidationError:
+        time_us = time_parser("from")(text)
+    except InvalidValue:
         return
-    except KeyError:
-        pytest.fail("a message has no text")
 
     assert 0 <= time_us <= 99_999_999_999_000_000
 
@@ -151,7 +178,8 @@ def test_parse_candle_query_with_many_faults_names_all():
         (
             "timeframe",
             "7m",
-            'Invalid option: expected one of "1m"|"5m"|"15m"|"1h"|"4h"|"12h"',
+            'Invalid option: expected one of "1m"|"5m"|"15m"|"1h"|"4h"|"12h"'
+            '|"1s"|"30m"|"1d"|"1w"',
         ),
         ("price", "last", 'Invalid option: expected one of "mid"|"bid"|"ask"|"trade"'),
         ("fields", "all", 'Invalid option: expected one of "full"'),
@@ -178,7 +206,7 @@ def test_parse_candle_query_with_from_not_before_to_fails(end):
 def test_parse_candle_query_of_exactly_the_limit_passes():
     query = parse_candle_query({**GOOD, "to": str(T0 + 365 * DAY)})
 
-    assert query.end_us - query.start_us == 365 * DAY * 1_000_000
+    assert query.wanted.end_us - query.wanted.start_us == 365 * DAY * 1_000_000
 
 
 def test_parse_candle_query_over_the_limit_fails():
@@ -187,23 +215,58 @@ def test_parse_candle_query_over_the_limit_fails():
     ]
 
 
-def test_parse_candle_query_over_a_configured_limit_names_it(settings):
-    settings.MAX_RANGE_DAYS = 7
-
-    assert parse_candle_query({**GOOD, "to": str(T0 + 7 * DAY)})
-    assert details_of({**GOOD, "to": str(T0 + 7 * DAY + 1)}) == [
+def test_parse_candle_query_over_a_configured_limit_names_it():
+    assert parse_candle_query({**GOOD, "to": str(T0 + 7 * DAY)}, max_range_days=7)
+    assert details_of({**GOOD, "to": str(T0 + 7 * DAY + 1)}, max_range_days=7) == [
         {"field": "", "message": "Date range cannot exceed 7 days"}
     ]
 
 
-@pytest.mark.parametrize("timeframe", ["1s", "30m", "1d", "1w"])
-def test_parse_candle_query_of_timeframe_not_served_yet_lists_those_that_are(timeframe):
-    with pytest.raises(InvalidTimeframe) as caught:
-        parse_candle_query({**GOOD, "timeframe": timeframe})
+def test_parse_candle_query_of_a_page_has_no_limit_of_the_range():
+    far = {**GOOD, "to": str(T0 + 9_000 * DAY)}
 
-    assert str(caught.value) == (
-        f"Invalid timeframe '{timeframe}'. Must be one of: 1m, 5m, 15m, 1h, 4h, 12h"
-    )
+    assert parse_candle_query({**far, "limit": "10000"}).wanted.limit == 10_000
+    assert parse_candle_query({**far, "countback": "5"}).wanted.takes_last
+
+
+def test_parse_candle_query_of_a_page_without_end_reaches_to_now():
+    assert parse_candle_query({**without("to"), "limit": "5"}).wanted.end_us == NOW_US
+
+
+def test_parse_candle_query_with_countback_needs_no_start():
+    wanted = parse_candle_query({**without("from"), "countback": "3"}).wanted
+
+    assert (wanted.start_us, wanted.limit, wanted.takes_last) == (0, 3, True)
+
+
+def test_parse_candle_query_with_cursor_starts_there_and_has_a_limit():
+    cursor = encode_cursor(Position(T0 * 1_000_000 + 1))
+
+    wanted = parse_candle_query({**GOOD, "cursor": cursor}).wanted
+
+    assert (wanted.start_us, wanted.limit) == (T0 * 1_000_000 + 1, 1_000)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "10001", "1.5", "", "x", "9" * 5_000])
+@pytest.mark.parametrize("name", ["limit", "countback"])
+def test_parse_candle_query_with_bad_count_says_what_is_expected(name, text):
+    assert details_of({**GOOD, name: text}) == [
+        {"field": name, "message": "Expected a whole number of 1 to 10000"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"countback": "1", "limit": "1"}, ""),
+        ({"align": "Nowhere@17:00", "timeframe": "1d"}, "align"),
+        ({"align": "America/New_York@17:00"}, "align"),
+        ({"cursor": "x"}, "cursor"),
+        ({"format": "xml"}, "format"),
+    ],
+)
+def test_parse_candle_query_refuses_what_does_not_fit(change, field):
+    assert [item["field"] for item in details_of({**GOOD, **change})] == [field]
 
 
 @pytest.mark.parametrize("name", ["from", "to"])
@@ -225,7 +288,8 @@ def test_parse_candle_path_of_bad_timeframe_has_server_a_text():
         parse_candle_path("EURUSD", "7m", GOOD)
 
     assert str(caught.value) == (
-        "Invalid timeframe '7m'. Must be one of: 1m, 5m, 15m, 1h, 4h, 12h"
+        "Invalid timeframe '7m'. Must be one of: "
+        "1m, 5m, 15m, 1h, 4h, 12h, 1s, 30m, 1d, 1w"
     )
 
 
@@ -238,13 +302,4 @@ def test_parse_candle_path_equals_query_form():
 def test_parse_candle_path_ignores_symbol_and_timeframe_of_the_query():
     in_path = parse_candle_path("GBPUSD", "1m", GOOD)
 
-    assert (in_path.symbol, in_path.timeframe) == ("GBPUSD", Timeframe.M1)
-
-
-def test_parse_symbol_without_one_returns_empty():
-    assert parse_symbol({}) == ""
-
-
-def test_parse_symbol_of_no_symbol_raises():
-    with pytest.raises(ValidationError):
-        parse_symbol({"symbol": "!!"})
+    assert (in_path.symbol, in_path.wanted.timeframe) == ("GBPUSD", Timeframe.M1)

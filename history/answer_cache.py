@@ -1,0 +1,43 @@
+"""Encoded answers of settled ranges, kept by their tag: bounded, of this process."""
+
+from collections import OrderedDict
+
+import msgspec
+
+
+class KeptAnswer(msgspec.Struct, frozen=True):
+    """A body, and the cursor of the page after it, empty if there is none."""
+
+    body: bytes
+    next_cursor: str = ""
+    has_rows: bool = True
+
+
+class AnswerCache:
+    """The answers used last, at most ``max_bytes`` of bodies.
+
+    A tag names the version of the data, so what is kept is never stale: nobody asks
+    for it any more.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._answers: OrderedDict[str, KeptAnswer] = OrderedDict()
+        self.size = 0
+
+    def get(self, etag: str) -> KeptAnswer | None:
+        """Return the answer, None if it is not kept."""
+        answer = self._answers.get(etag)
+        if answer is not None:
+            self._answers.move_to_end(etag)
+        return answer
+
+    def put(self, etag: str, answer: KeptAnswer) -> None:
+        """Keep an answer, unless it would take a tenth of the room."""
+        if len(answer.body) * 10 > self._max_bytes or etag in self._answers:
+            return
+        self._answers[etag] = answer
+        self.size += len(answer.body)
+        while self.size > self._max_bytes:
+            _, dropped = self._answers.popitem(last=False)
+            self.size -= len(dropped.body)

@@ -1,0 +1,135 @@
+"""What all addresses of REST have in common, whichever app they belong to.
+
+An endpoint answers programs by an async function. DRF is there for people: its page
+wraps the same answer, and its description of the view becomes the OpenAPI document.
+"""
+
+from typing import Any
+
+import msgspec
+from asgiref.sync import async_to_sync, sync_to_async
+from django.http import HttpRequest, HttpResponse
+from rest_framework.renderers import BrowsableAPIRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from history.api_errors import add_headers, error_response, response_to
+from history.cors import cors_headers, preflight_headers
+from history.exceptions import RateLimitExceeded
+from history.formats import Format, accepted_format
+from history.rate_limits import UNLIMITED, Usage
+from history.renderers import AlwaysThePage, FastJSONRenderer
+from history.rest_services import RestServices
+
+_METHODS = "GET, HEAD, OPTIONS"
+_COMMON_HEADERS = {
+    "Vary": "Accept, Origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Endpoint(APIView):
+    """One address; a subclass writes ``answer`` and is listed among the addresses."""
+
+    renderer_classes = [FastJSONRenderer, BrowsableAPIRenderer]
+    content_negotiation_class = AlwaysThePage
+    # What probers and meters ask for is neither counted nor wrapped into a page.
+    is_limited = True
+    has_page = True
+    too_many = "Too many requests from this IP, please try again later"
+
+    # Takes whatever parts of the path its address names.
+    async def answer(self, request: HttpRequest, *_: Any, **path: Any) -> HttpResponse:
+        """Return the answer to GET; what it raises becomes the answer of an error.
+
+        ``request.services`` has what endpoints share, ``request.form`` is what Accept
+        asks for.
+        """
+        raise NotImplementedError
+
+    def get(self, request: Request, **path: str) -> Response:
+        """Return DRF's page of the answer; it runs in a thread, the answer does not."""
+        found = async_to_sync(_respond)(self, request._request, path)
+        headers = {**found.headers}
+        headers.pop("Content-Type", None)
+        body = msgspec.json.decode(found.content) if found.content else None
+        return Response(body, status=found.status_code, headers=headers)
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, which is async."""
+        page = sync_to_async(_rendered(super().as_view()), thread_sensitive=False)
+
+        async def view(request: HttpRequest, **path: str) -> HttpResponse:
+            form = _form_asked_for(request) if cls.has_page else Format.JSON
+            request.form = form
+            if form is Format.PAGE and request.method in ("GET", "HEAD"):
+                return await page(request, **path)
+            return await _respond(cls(), request, path)
+
+        # By these DRF and drf-spectacular know a view of theirs.
+        view.cls = cls  # type: ignore[attr-defined]
+        view.initkwargs = initkwargs  # type: ignore[attr-defined]
+        return view
+
+
+async def _respond(
+    endpoint: Endpoint, request: HttpRequest, path: dict[str, str]
+) -> HttpResponse:
+    services: RestServices = request.services
+    if request.method == "OPTIONS":
+        response = HttpResponse(status=204, headers={"Allow": _METHODS})
+        del response.headers["Content-Type"]
+        allowed = preflight_headers(request.headers, services.allowed_origins)
+        add_headers(response, allowed)
+    else:
+        try:
+            response = await _answer(endpoint, request, path)
+        except Exception as exc:
+            response = response_to(exc, request.path)
+        origin = request.headers.get("Origin")
+        add_headers(response, cors_headers(origin, services.allowed_origins))
+    return add_headers(response, _COMMON_HEADERS)
+
+
+async def _answer(
+    endpoint: Endpoint, request: HttpRequest, path: dict[str, str]
+) -> HttpResponse:
+    request.get_host()  # refuses a host that is not ours
+    if request.method not in ("GET", "HEAD"):
+        response = error_response("METHOD_NOT_ALLOWED")
+        response.headers["Allow"] = _METHODS
+        return response
+    usage = await _count(request) if endpoint.is_limited else UNLIMITED
+    headers = usage.headers()
+    if usage.is_exceeded:
+        headers["Retry-After"] = headers["RateLimit-Reset"]
+        raise RateLimitExceeded(endpoint.too_many, headers)
+    try:
+        response = await endpoint.answer(request, **path)
+    except Exception as exc:
+        response = response_to(exc, request.path)
+    return add_headers(response, headers)
+
+
+async def _count(request: HttpRequest) -> Usage:
+    services: RestServices = request.services
+    client = services.identify(request.META.get("REMOTE_ADDR", ""), request.headers)
+    return await services.limiter.count(client)
+
+
+def _form_asked_for(request: HttpRequest) -> Format:
+    asked = request.GET.get("format")
+    if asked == Format.PAGE.value:
+        return Format.PAGE
+    if asked:
+        return Format.JSON  # or what the endpoint makes of it
+    return accepted_format(request.META.get("HTTP_ACCEPT", ""))
+
+
+def _rendered(page: Any) -> Any:
+    def view(request: HttpRequest, **path: str) -> HttpResponse:
+        return page(request, **path).render()
+
+    return view

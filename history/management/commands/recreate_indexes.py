@@ -1,0 +1,35 @@
+"""`manage.py recreate_indexes`: make the configured indexes of ticks complete."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from history.management.index_lines import index_lines
+from history.tick_indexes import recreate_indexes, select_indexes
+
+
+class Command(BaseCommand):
+    """Makes what is configured and not there, or not there for every chunk."""
+
+    help = (
+        "Make the indexes of ticks that TICK_INDEXES names and that are missing, not "
+        "valid, or not on every chunk; then ANALYZE. Safe to run at any time, also "
+        "after a run that was killed."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make them, list all, and fail if one is not complete."""
+        made = recreate_indexes()
+        for name in made:
+            self.stdout.write(f"made {name}")
+        if not made:
+            self.stdout.write("nothing to make")
+        states = select_indexes()
+        self.stdout.write("\n".join(index_lines(states)))
+        broken = [
+            state.name
+            for state in states
+            if (state.is_configured or state.is_key) and not state.is_complete
+        ]
+        if broken:
+            raise CommandError(f"expected complete indexes, found {', '.join(broken)}")

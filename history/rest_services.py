@@ -1,0 +1,31 @@
+"""What the endpoints of a web process share; `config.asgi` makes one of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from history.answer_cache import AnswerCache
+from history.clients import Client
+from history.rate_limits import RateLimiter
+from history.reader import Reader
+
+
+class RestServices(msgspec.Struct):
+    """Readers, limits and settings.
+
+    ``lookups`` is for statements that look up a few rows, ``reader`` for those over a
+    range of time. ``identify`` gets the peer's address and the headers.
+    """
+
+    lookups: Reader
+    reader: Reader
+    limiter: RateLimiter
+    identify: Callable[[str, Mapping[str, str]], Client]
+    allowed_origins: Sequence[str]
+    cache: AnswerCache
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.lookups.close()
+        await self.reader.close()
+        await self.limiter.close()

@@ -1,0 +1,30 @@
+"""Headers of answers of rows: how long they may be kept, and what there is instead."""
+
+from datetime import UTC, datetime
+
+YEAR_S = 31_536_000
+REVALIDATE = "no-cache"
+IMMUTABLE = f"public, max-age={YEAR_S}, immutable"
+_WARNING = (
+    '199 - "No data available for requested date range. Check X-Available-From and '
+    'X-Available-To headers for available data range."'
+)
+
+
+def empty_range_headers(earliest: datetime, latest: datetime) -> dict[str, str]:
+    """Return what an answer without rows says of the data that there is.
+
+    An import may fill the range at any time, so the answer must not be kept.
+    """
+    return {
+        "X-Data-Available": "false",
+        "X-Available-From": _iso_ms(earliest),
+        "X-Available-To": _iso_ms(latest),
+        "Warning": _WARNING,
+        "Cache-Control": REVALIDATE,
+    }
+
+
+def _iso_ms(time: datetime) -> str:
+    text = time.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,36 @@
+"""What is known of a series without counting rows."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class SeriesInfo(msgspec.Struct, frozen=True):
+    """A series with data: ``earliest`` and ``latest`` are times of its records.
+
+    ``decimals`` is the precision of its prices; ``brokers`` are all that have data of
+    the symbol, by name. ``pending`` stands for the changes that wait for a refresh of
+    the candles in the span that was asked for, empty if there are none: another text
+    if they are others.
+    """
+
+    series_id: int
+    symbol: str
+    decimals: int
+    broker: str
+    earliest: datetime
+    latest: datetime
+    tick_count: int
+    revision: int
+    trade_count: int = 0
+    pending: str = ""
+    brokers: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The version of the data: another text if something old changed.
+
+        The broker that answers is part of it; live records do not change it, nor do
+        records that are less than a minute late.
+        """
+        return f"{self.series_id}.{self.revision}"
