@@ -32,8 +32,8 @@ def decode_ticks(
     """Return the ticks in a file; none for an empty file, which is a valid hour.
 
     A price is the file's integer divided by ``price_scale``: the float nearest to its
-    decimal text. Ticks with the same time keep the file's order, and so do ticks whose
-    bid is above the ask: that is for a quality gate to judge, not for the decoder.
+    decimal text. Ticks with the same time keep the file's order. Prices and sizes are
+    for the quality gate to judge, not for the decoder.
 
     Raises:
         DamagedFile: naming the file ``name``, what was expected, and what was found.
@@ -93,11 +93,6 @@ def _check_rows(rows: np.ndarray, name: str) -> None:
     _refuse(ms >= HOUR_MS, ms, f"milliseconds below {HOUR_MS}", name=name)
     is_back = np.concatenate(([False], ms[1:] < ms[:-1]))
     _refuse(is_back, ms, "milliseconds in order", name=name)
-    for side in ("bid", "ask"):
-        prices, sizes = rows[side], rows[f"{side}_size"]
-        _refuse(prices == 0, prices, f"a {side} above 0", name=name)
-        is_size = np.isfinite(sizes) & (sizes >= 0)
-        _refuse(~is_size, sizes, f"a finite {side} size from 0", name=name)
 
 
 def _refuse(

@@ -4,9 +4,12 @@ ImporterError
  +-- InvalidSource      the source of files cannot be used
  +-- InvalidRange       the range of days cannot be imported
  +-- UnknownInstrument  the archive does not carry the symbol
+ +-- NothingStored      there is no history of the symbol
  +-- HourError          one hour cannot be had; the others go on
       +-- DamagedFile
+      +-- PoorQuality    too many of its ticks are no ticks
       +-- UnreadableFile
+           +-- RequestFailed  one try; the next may get it
 """
 
 from collections.abc import Sequence
@@ -61,6 +64,18 @@ class UnknownInstrument(ImporterError):
         )
 
 
+class NothingStored(ImporterError):
+    """Raised when a symbol is to be checked or repaired of which nothing is stored."""
+
+    code = "NOTHING_STORED"
+
+    def __init__(self, symbol: str, stored: Sequence[str]) -> None:
+        self.symbol = symbol
+        self.stored = list(stored)
+        known = ", ".join(self.stored) or "nothing"
+        super().__init__(f"expected one of {known:.200}, found {symbol!r:.60}")
+
+
 class HourError(ImporterError):
     """Base of errors that cost one hour; ``name`` is the file's."""
 
@@ -79,7 +94,34 @@ class DamagedFile(HourError):
     code = "DAMAGED_FILE"
 
 
+class PoorQuality(HourError):
+    """Raised when too many ticks of a file would have to be dropped."""
+
+    code = "POOR_QUALITY"
+
+    def __init__(self, name: str, limit: float, found: str) -> None:
+        super().__init__(name, f"at most {limit:.0%} of ticks dropped", found)
+
+
 class UnreadableFile(HourError):
     """Raised when a file is there and cannot be read."""
 
     code = "UNREADABLE_FILE"
+
+
+class RequestFailed(UnreadableFile):
+    """Raised when one request got no usable answer, and a later one may.
+
+    ``retry_after_s`` is how long the server asks to be left alone, if it does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        expected: str,
+        found: str,
+        *,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(name, expected, found)

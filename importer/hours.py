@@ -28,11 +28,25 @@ class HourRange:
 
     def days(self) -> "Iterator[HourRange]":
         """Yield the range's part of each UTC day, oldest first."""
+        return self.chunks(1)
+
+    def chunks(self, days: int) -> "Iterator[HourRange]":
+        """Yield the range cut every ``days`` UTC days from its first, oldest first."""
         start_us = self.start_us
         while start_us < self.end_us:
-            end_us = min(start_us - start_us % DAY_US + DAY_US, self.end_us)
-            yield HourRange(start_us, end_us)
+            end_us = start_us - start_us % DAY_US + days * DAY_US
+            yield HourRange(start_us, min(end_us, self.end_us))
             start_us = end_us
+
+    def widened(self, days: int) -> "HourRange":
+        """Return the range with so many days more before and after it."""
+        return HourRange(self.start_us - days * DAY_US, self.end_us + days * DAY_US)
+
+    def whole_days(self) -> "HourRange":
+        """Return the UTC days that the range touches."""
+        return HourRange(
+            self.start_us - self.start_us % DAY_US, self.end_us + -self.end_us % DAY_US
+        )
 
 
 def parse_range(first: str, last: str, *, now_us: int) -> HourRange:

@@ -1,57 +1,30 @@
 """Importing ticks: days of hourly files into stored rows and refreshed candles.
 
-Threads read and decode ahead while this thread writes one day after the other, each in
-its own transaction. What is stored stays, so a run that was stopped is run again.
+Threads read and decode ahead, threads write days, each in a transaction of its own, and
+a thread refreshes the candles of chunks. What is stored stays, so a run that was
+stopped is run again.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 
-from history.candle_refresh import refresh_candles
+from django.db import connection
+
 from history.series import get_or_create_series
-from importer.day_store import DayPlan, store_day
-from importer.hour_reader import HourReader
+from history.tick_indexes import without_indexes
+from importer.exceptions import InvalidRange
 from importer.hours import HourRange
-from importer.instruments import ARCHIVE, ArchiveInstrument
-from importer.ledger import DONE, select_hours
+from importer.instruments import ARCHIVE
+from importer.ledger import select_stored_range
+from importer.orders import ImportOrder, Progress
 from importer.outcomes import ImportReport
-from importer.read_ahead import read_ahead
+from importer.series_import import Crew, SeriesImport
 from importer.single_flight import only_import_of
-from importer.sources.base import Source
+from importer.threads import DatabaseThreads
 
-
-class Progress(Protocol):
-    """Is told how an import goes on."""
-
-    def begin(self, symbol: str, hours: int) -> None:
-        """A series begins; ``hours`` are in its range."""
-
-    def wait(self, symbol: str) -> None:
-        """Another import has the series; this one waits for its end."""
-
-    def advance(self, symbol: str, day: HourRange, part: ImportReport) -> None:
-        """A day is committed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOrder:
-    """What to import, from where, and how.
-
-    ``is_forced`` reads hours again that are stored; ``has_refresh`` False leaves the
-    candles to the next refresh.
-    """
-
-    instruments: Sequence[ArchiveInstrument]
-    hours: HourRange
-    source: Source
-    is_forced: bool = False
-    has_refresh: bool = True
-
-    def __len__(self) -> int:
-        """How many hours that is, over all instruments."""
-        return len(self.hours) * len(self.instruments)
+__all__ = ["ImportOrder", "Progress", "import_ticks", "range_of"]
 
 
 def import_ticks(
@@ -64,50 +37,48 @@ def import_ticks(
     Blocks; waits while another import works on the same series.
 
     Raises:
+        InvalidRange: no hours are ordered, and nothing is stored.
         django.db.Error: the database is away; what was committed stays.
     """
     started_s = time.perf_counter()
     report = ImportReport()
-    for instrument in order.instruments:
-        report.add(_import_series(order, instrument, progress, now_us=now_us))
+    with ExitStack() as stack:
+        if order.manages_indexes:
+            stack.enter_context(without_indexes())
+        crew = _hire(order.workers, stack)
+        refreshes = []
+        for instrument in order.instruments:
+            symbol = instrument.symbol
+            series_id = get_or_create_series(symbol, ARCHIVE).pk
+            hours = range_of(order, series_id, symbol)
+            task = SeriesImport(
+                order, instrument, series_id, progress=progress, now_us=now_us
+            )
+            progress.begin(symbol, len(hours))
+            with only_import_of(series_id, on_wait=partial(progress.wait, symbol)):
+                report.add(task.run(hours, crew))
+            refreshes += task.refreshes
+        report.candles = sum(item.result().candles_written for item in refreshes)
     report.elapsed_s = time.perf_counter() - started_s
     return report
 
 
-def _import_series(
-    order: ImportOrder,
-    instrument: ArchiveInstrument,
-    progress: Progress,
-    *,
-    now_us: Callable[[], int],
-) -> ImportReport:
-    symbol = instrument.symbol
-    series_id = get_or_create_series(symbol, ARCHIVE).pk
-    report = ImportReport()
-    progress.begin(symbol, len(order.hours))
-    with only_import_of(series_id, on_wait=lambda: progress.wait(symbol)):
-        reader = HourReader(order.source, instrument, series_id=series_id)
-        for plan, reads in read_ahead(_jobs(order, symbol, series_id), reader.read):
-            part = store_day(plan, reads, source=order.source.spec, now_us=now_us())
-            if order.has_refresh:
-                # Even if nothing was written: a killed run leaves notes behind.
-                refreshed = refresh_candles([series_id], now_us=now_us())
-                part.candles = refreshed.candles_written
-            report.add(part)
-            progress.advance(symbol, plan.hours, part)
-    return report
+def range_of(order: ImportOrder, series_id: int, symbol: str) -> HourRange:
+    """Return the hours that the order means for a series.
+
+    Raises:
+        InvalidRange: it means what is stored, and nothing is.
+    """
+    hours = order.hours or select_stored_range(series_id)
+    if hours is None:
+        raise InvalidRange(f"days, as nothing is stored of {symbol}", "none")
+    return hours
 
 
-def _jobs(
-    order: ImportOrder, symbol: str, series_id: int
-) -> Iterator[tuple[DayPlan, Sequence[int]]]:
-    for day in order.hours.days():
-        known = select_hours(series_id, day)
-        wanted = [
-            hour_us
-            for hour_us in day.hours()
-            if order.is_forced
-            or hour_us not in known
-            or known[hour_us].state not in DONE
-        ]
-        yield DayPlan(symbol, series_id, day, known, wanted), wanted
+def _hire(workers: int, stack: ExitStack) -> Crew:
+    # What a transaction has not committed, other connections do not see.
+    is_alone = workers == 1 or connection.in_atomic_block
+    threads = 0 if is_alone else workers
+    writers = DatabaseThreads(threads, "import-write")
+    refreshers = DatabaseThreads(min(threads, 1), "import-refresh")
+    return Crew(stack.enter_context(writers), stack.enter_context(refreshers))

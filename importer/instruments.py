@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from history.timestamps import to_us
 from importer.exceptions import UnknownInstrument
 from marketdata.catalog import InstrumentType
 from marketdata.exceptions import InvalidSymbol
@@ -18,13 +19,15 @@ _MAX_NAMED = 8
 class ArchiveInstrument:
     """An instrument that can be imported.
 
-    ``archive_symbol`` is the archive's spelling, ``price_scale`` its points per unit.
+    ``archive_symbol`` is the archive's spelling, ``price_scale`` its points per unit,
+    ``first_us`` the time of its first tick there, None if that is not known.
     """
 
     symbol: str
     archive_symbol: str
     type: InstrumentType
     price_scale: int
+    first_us: int | None = None
 
 
 def select_instruments(spellings: Sequence[str]) -> list[ArchiveInstrument]:
@@ -40,6 +43,7 @@ def select_instruments(spellings: Sequence[str]) -> list[ArchiveInstrument]:
             row.symbol,
             InstrumentType(row.instrument.type),
             row.price_scale,
+            None if row.first_tick is None else to_us(row.first_tick),
         )
         for row in rows.select_related("instrument").order_by("instrument__symbol")
     ]

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 
+from django.db.models import Max, Min
+
 from history.timestamps import to_datetime, to_us
-from importer.hours import HourRange
+from importer.hours import HOUR_US, HourRange
 from importer.models import HourState, ImportHour
+from importer.suspects import MAX_TRIES
 
 # An hour in one of these states is read again only when asked for.
-DONE = frozenset({HourState.STORED, HourState.EMPTY})
+DONE = frozenset({HourState.STORED, HourState.EMPTY, HourState.DROPPED})
 
-_UPDATED = ["state", "rows", "checksum", "source", "detail", "imported_at"]
+_UPDATED = ["state", "rows", "checksum", "source", "detail", "tries", "imported_at"]
 
 
 def select_hours(series_id: int, hours: HourRange) -> dict[int, ImportHour]:
@@ -20,6 +23,38 @@ def select_hours(series_id: int, hours: HourRange) -> dict[int, ImportHour]:
         hour__lt=to_datetime(hours.end_us),
     )
     return {to_us(row.hour): row for row in rows}
+
+
+def select_empty_hours(series_id: int, hours: HourRange) -> list[int]:
+    """Return those of the hours for which the archive has an empty file."""
+    rows = ImportHour.objects.filter(
+        series_id=series_id,
+        hour__gte=to_datetime(hours.start_us),
+        hour__lt=to_datetime(hours.end_us),
+        state=HourState.EMPTY,
+    )
+    return [to_us(hour) for hour in rows.values_list("hour", flat=True)]
+
+
+def select_stored_range(series_id: int) -> HourRange | None:
+    """Return the days from the first to the last stored hour, None if there is none."""
+    stored = ImportHour.objects.filter(series_id=series_id, state=HourState.STORED)
+    edges = stored.aggregate(first=Min("hour"), last=Max("hour"))
+    if edges["first"] is None:
+        return None
+    return HourRange(to_us(edges["first"]), to_us(edges["last"]) + HOUR_US).whole_days()
+
+
+def is_open_question(known: ImportHour | None, source: str) -> bool:
+    """Return whether an import from ``source`` asks for the hour by itself.
+
+    It does unless the hour is done, or was asked for often enough in vain.
+    """
+    if known is None:
+        return True
+    if known.state == HourState.SUSPECT:
+        return known.tries < MAX_TRIES or known.source != source
+    return known.state not in DONE
 
 
 def store_hours(rows: Iterable[ImportHour]) -> None:

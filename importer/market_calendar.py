@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from history.timestamps import to_datetime
 from marketdata.catalog import InstrumentType
 
+# The others open and close within the week.
+_WHOLE_WEEK = frozenset({InstrumentType.FOREX, InstrumentType.CRYPTO})
 _NEW_YORK = ZoneInfo("America/New_York")
 _TURN_HOUR = 17
 _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
@@ -29,3 +31,8 @@ def is_closed(instrument_type: InstrumentType, hour_us: int) -> bool:
         or (day == _FRIDAY and start.hour >= _TURN_HOUR)
         or (day == _SUNDAY and start.hour < _TURN_HOUR)
     )
+
+
+def is_open(instrument_type: InstrumentType, hour_us: int) -> bool:
+    """Return whether the market is known to be open in the hour, but for holidays."""
+    return instrument_type in _WHOLE_WEEK and not is_closed(instrument_type, hour_us)

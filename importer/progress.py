@@ -18,10 +18,12 @@ from importer.outcomes import ImportReport, Outcome
 
 # Years of days make thousands of lines; one a second is enough to watch.
 LINE_INTERVAL_S = 1.0
+# A slow source takes minutes for a chunk; days in between are told then.
+SILENCE_S = 10.0
 
 
 class LineProgress:
-    """Writes a line per day, at most one a second, each with the figures so far."""
+    """Writes a line per chunk, at most one a second, each with the figures so far."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -40,14 +42,21 @@ class LineProgress:
         self._write(f"{symbol}: another import is at work on it, waiting for its end")
 
     def advance(self, symbol: str, day: HourRange, part: ImportReport) -> None:
-        """Write the figures if the last line is old enough or the range is through."""
+        """Add the figures; write them if there was no line for long."""
         self._done += len(day)
         self._sum.add(part)
-        now_s = time.monotonic()
+        self._write_line(symbol, day, after_s=SILENCE_S)
+
+    def complete(self, symbol: str, chunk: HourRange) -> None:
+        """Write the figures if the last line is old enough or the range is through."""
         is_last = self._done >= self._hours
-        if is_last or now_s - self._written_s >= LINE_INTERVAL_S:
+        self._write_line(symbol, chunk, after_s=0 if is_last else LINE_INTERVAL_S)
+
+    def _write_line(self, symbol: str, part: HourRange, *, after_s: float) -> None:
+        now_s = time.monotonic()
+        if now_s - self._written_s >= after_s:
             self._written_s = now_s
-            self._write(self._line(symbol, day, now_s - self._started_s))
+            self._write(self._line(symbol, part, now_s - self._started_s))
 
     def _line(self, symbol: str, day: HourRange, elapsed_s: float) -> str:
         figures = ", ".join(
@@ -58,7 +67,7 @@ class LineProgress:
         rate = self._sum.ticks / elapsed_s if elapsed_s else 0
         left_s = elapsed_s * (self._hours - self._done) / max(self._done, 1)
         return (
-            f"{symbol} {day_text(day.start_us)}: {self._done}/{self._hours} hours "
+            f"{symbol} {day_text(day.end_us - 1)}: {self._done}/{self._hours} hours "
             f"({figures}), {self._sum.ticks:,} ticks, {rate:,.0f} ticks/s, "
             f"ETA {left_s:.0f} s"
         )
@@ -102,3 +111,6 @@ class BarProgress:
         elapsed_s = self._bars.tasks[self._bar].elapsed or 0.0
         rate = self._ticks / elapsed_s if elapsed_s else 0.0
         self._bars.update(self._bar, advance=len(day), ticks=self._ticks, rate=rate)
+
+    def complete(self, symbol: str, chunk: HourRange) -> None:
+        """Leave the bar, which moves by days."""

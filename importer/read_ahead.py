@@ -1,31 +1,35 @@
 """Reading and decoding hours in threads, some days ahead of the database."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Decoding holds no lock of the interpreter for most of its time, but a third thread on
-# two cores only takes time from the writer.
-THREADS = 2
 # Days in memory beside the one that is being written. A busy day is some 10 MB.
 DAYS_AHEAD = 2
 
 
 def read_ahead(
-    jobs: Iterable[tuple[Job, Iterable[int]]], read: Callable[[int], Result]
-) -> Iterator[tuple[Job, Iterator[Result]]]:
+    jobs: Iterable[tuple[Job, Iterable[int]]],
+    read: Callable[[int], Result],
+    *,
+    threads: int,
+    give_up: Callable[[], object],
+) -> Generator[tuple[Job, Iterator[Result]], None, None]:
     """Yield each job with the results of ``read`` for its hours, in order.
 
     The results of a job come as they are ready; whoever takes one waits for it. Take
     them before the next job.
     ``jobs`` is drawn on in the caller's thread, at most `DAYS_AHEAD` before its turn.
     What ``read`` raises is raised where its result is taken.
+    Reading happens in ``threads`` threads. If the caller leaves before the last result,
+    ``give_up`` is called to end reads that wait for something, and those are awaited.
     """
-    with ThreadPoolExecutor(THREADS, "import-read") as pool:
+    is_done = False
+    with ThreadPoolExecutor(threads, "import-read") as pool:
         waiting: deque[tuple[Job, deque[Future[Result]]]] = deque()
         try:
             for job, hours in jobs:
@@ -34,8 +38,11 @@ def read_ahead(
                     yield _next(waiting)
             while waiting:
                 yield _next(waiting)
+            is_done = True
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            if not is_done:
+                give_up()
+            pool.shutdown(wait=True, cancel_futures=not is_done)
 
 
 def _next(

@@ -1,16 +1,24 @@
 """Putting the rows of hours into the store, in place of what was imported before."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
 
 import numpy as np
 from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.functions import TruncHour
 
 from history.changed_ranges import note_changed_ranges
 from history.columns import TickColumns
 from history.models import Tick
 from history.series import update_statistics
-from history.tick_store import FIRST_LIVE_SEQ, copy_ticks, delete_imported_ticks
-from history.timestamps import to_datetime
+from history.tick_store import (
+    FIRST_LIVE_SEQ,
+    copy_ticks,
+    delete_imported_ticks,
+    delete_ticks,
+)
+from history.timestamps import to_datetime, to_us
 from importer.hour_reader import HourRead
 from importer.hours import HOUR_US, HourRange
 
@@ -19,25 +27,36 @@ class RowWriter:
     """Writes hours of one series inside the caller's transaction.
 
     ``hours`` is the range that they come from. Call `replace` any number of times, with
-    hours in order, then `finish`. Ticks that were received live are left alone.
+    hours in order, then `finish`. Ticks that were received live are left alone, unless
+    ``replaces_live`` is true.
     """
 
-    def __init__(self, series_id: int, hours: HourRange) -> None:
+    def __init__(
+        self, series_id: int, hours: HourRange, *, replaces_live: bool = False
+    ) -> None:
         self.added = 0
         self.deleted = 0
         self._series_id = series_id
         self._range = hours
+        self._replaces_live = replaces_live
         self._is_empty: bool | None = None
         self._changed: list[int] = []
         self._times: list[int] = []
+
+    def select_live_hours(self) -> set[int]:
+        """Return the hours whose live ticks are to be replaced; none if they stay."""
+        if not self._replaces_live:
+            return set()
+        live = self._stored().filter(seq__gte=FIRST_LIVE_SEQ)
+        hours = live.annotate(hour=TruncHour("time", tzinfo=UTC)).values_list("hour")
+        return {to_us(hour) for (hour,) in hours.distinct()}
 
     def replace(self, reads: Sequence[HourRead]) -> None:
         """Store the rows of the hours, and nothing else of earlier imports in them."""
         changed = {read.hour_us for read in reads if len(read)}
         for start_us, end_us in self._runs_with_rows(reads):
-            deleted = delete_imported_ticks(
-                connection.connection, self._series_id, start_us, end_us
-            )
+            delete = delete_ticks if self._replaces_live else delete_imported_ticks
+            deleted = delete(connection.connection, self._series_id, start_us, end_us)
             self.deleted += deleted
             if deleted:
                 changed.update(range(start_us, end_us, HOUR_US))
@@ -79,13 +98,17 @@ class RowWriter:
     def _select_first_seq(self) -> int | None:
         # In the order of the key, so that the planner takes the key: for `exists()` it
         # scanned a chunk that was not analyzed yet, 80 ms a day.
-        imported = Tick.objects.filter(
+        stored = self._stored()
+        if not self._replaces_live:
+            stored = stored.filter(seq__lt=FIRST_LIVE_SEQ)
+        return stored.order_by("time", "seq").values_list("seq", flat=True).first()
+
+    def _stored(self) -> QuerySet[Tick]:
+        return Tick.objects.filter(
             series_id=self._series_id,
             time__gte=to_datetime(self._range.start_us),
             time__lt=to_datetime(self._range.end_us),
-            seq__lt=FIRST_LIVE_SEQ,
         )
-        return imported.order_by("time", "seq").values_list("seq", flat=True).first()
 
 
 def _runs(hours: Iterable[int]) -> Iterator[tuple[int, int]]:

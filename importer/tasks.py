@@ -1,72 +1,69 @@
-"""The import as a Celery task."""
+"""Celery tasks of the importer: jobs, and what happens every day."""
 
 import time
-from collections.abc import Sequence
 
+import msgspec
 import structlog
-from celery import Task, shared_task
+from celery import shared_task
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
-from importer.hours import parse_range
-from importer.import_ticks import ImportOrder
-from importer.import_ticks import import_ticks as run_import
-from importer.instruments import select_instruments
-from importer.progress import LineProgress
-from importer.sources.registry import open_source
+from importer.daily import check_yesterday, queue_missing
+from importer.job_runner import run_job as run_import_job
+from importer.jobs import RUN_TASK, reap
+from importer.retention import drop_old_ticks as drop_chunks
 
 log = structlog.get_logger(__name__)
 
-# A decade of a busy instrument is some 200 M ticks: a quarter of an hour. What a limit
-# cuts off is not lost, the next run goes on from there.
-SOFT_TIME_LIMIT_S = 3 * 3600
-TIME_LIMIT_S = SOFT_TIME_LIMIT_S + 300
+# A turn of a job is a minute and a chunk of days. At its worst, with every hour of the
+# source at its limit, a chunk takes 70 minutes.
+JOB_SOFT_LIMIT_S = 2 * 3600
 
 
 @shared_task(
-    bind=True,
-    name="importer.import_ticks",
-    autoretry_for=(OperationalError, InterfaceError),
-    max_retries=5,
-    retry_backoff=2,
-    retry_backoff_max=300,
-    retry_jitter=True,
-    soft_time_limit=SOFT_TIME_LIMIT_S,
-    time_limit=TIME_LIMIT_S,
+    name=RUN_TASK, soft_time_limit=JOB_SOFT_LIMIT_S, time_limit=JOB_SOFT_LIMIT_S + 60
 )
-def import_ticks(
-    self: Task,
-    symbols: Sequence[str],
-    first: str,
-    last: str,
-    source: str = "",
-    *,
-    force: bool = False,
-    refresh: bool = True,
-) -> dict[str, object]:
-    """Import ticks as the command does, and return its JSON summary.
+def run_job(job_id: int) -> None:
+    """Run an import job for a turn; one that is not queued is left alone."""
+    run_import_job(job_id, now_us=_now_us)
 
-    Args:
-        symbols: in any spelling.
-        first: UTC day or hour, `2019-02-04` or `2019-02-04T13`.
-        last: likewise; the day or hour itself is included.
-        source: as `--source`; empty for the configured one.
-        force: read hours again that are stored.
-        refresh: compute the candles as well.
 
-    Doing it twice changes nothing the second time. Tried again only where the database
-    was away.
-    """
-    now_us = time.time_ns() // 1_000
-    order = ImportOrder(
-        instruments=select_instruments(symbols),
-        hours=parse_range(first, last, now_us=now_us),
-        source=open_source(source or settings.DUKASCOPY_SOURCE),
-        is_forced=force,
-        has_refresh=refresh,
+@shared_task(name="importer.reap_jobs", soft_time_limit=60, time_limit=90)
+def reap_jobs() -> None:
+    """Take up import jobs whose worker died or whose message was lost."""
+    reap(now=timezone.now())
+
+
+@shared_task(name="importer.import_missing", soft_time_limit=60, time_limit=90)
+def import_missing() -> None:
+    """Queue the daily imports (IMPORT_SYMBOLS)."""
+    jobs = queue_missing(
+        settings.IMPORT_SYMBOLS,
+        settings.DUKASCOPY_SOURCE,
+        days=settings.IMPORT_DAYS,
+        now=timezone.now(),
     )
-    progress = LineProgress(lambda line: log.info("import", progress=line))
-    report = run_import(order, progress, now_us=lambda: time.time_ns() // 1_000)
-    summary = report.as_dict()
-    log.info("import done", symbols=list(symbols), first=first, last=last, **summary)
-    return summary
+    log.info("daily import", jobs=[job.pk for job in jobs])
+
+
+@shared_task(name="importer.check_imported", soft_time_limit=1800, time_limit=1860)
+def check_imported() -> None:
+    """Check yesterday of what is imported daily, and log what was found."""
+    for check in check_yesterday(settings.IMPORT_SYMBOLS, now=timezone.now()):
+        for finding in check.findings:
+            kind, text = finding.kind.value, finding.text
+            log.warning("check found", symbol=check.symbol, kind=kind, finding=text)
+        log.info("checked", symbol=check.symbol, findings=check.counts.total())
+
+
+@shared_task(name="importer.drop_old_ticks", soft_time_limit=1800, time_limit=1860)
+def drop_old_ticks() -> None:
+    """Drop ticks and trades beyond TICK_RETENTION_DAYS, if that is set."""
+    days = settings.TICK_RETENTION_DAYS
+    if days:
+        dropped = drop_chunks(days, now=timezone.now())
+        log.info("old ticks dropped", **msgspec.structs.asdict(dropped))
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

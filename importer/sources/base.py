@@ -15,12 +15,17 @@ class HourFile:
 
 
 class Source(Protocol):
-    """Gives the ticks of one hour at a time; used from several threads at once.
+    """Gives the ticks of one hour at a time; used from ``threads`` threads at once.
 
     ``symbol`` is the archive's spelling, ``spec`` the text that opens the source.
+    ``threads`` is how many hours are worth fetching at a time: as many as there are
+    cores for what is on disk, more for what is waited for. ``is_local`` says that
+    asking is free: then hours of a closed market are asked for, too.
     """
 
     spec: str
+    threads: int
+    is_local: bool
 
     def fetch(self, symbol: str, hour_us: int) -> HourFile | None:
         """Return the file of the hour, None if the source has no such file.
@@ -35,3 +40,6 @@ class Source(Protocol):
         Raises:
             DamagedFile: naming what was expected and found.
         """
+
+    def close(self) -> None:
+        """Make fetches that wait fail soon: the import is given up."""

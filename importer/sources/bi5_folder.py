@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from history.timestamps import to_datetime
+from importer.archive_symbols import file_symbol
 from importer.bi5 import decode_ticks
 from importer.exceptions import DamagedFile, InvalidSource, UnreadableFile
 from importer.hour_ticks import HourTicks
@@ -26,6 +27,11 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 class Bi5Folder:
     """Reads hours from files on disk."""
+
+    # Decoding holds no lock of the interpreter for most of its time, but a third thread
+    # on two cores only takes time from the writer.
+    threads = 2
+    is_local = True
 
     def __init__(self, folder: Path) -> None:
         """Keep the folder.
@@ -57,8 +63,12 @@ class Bi5Folder:
         """Return the ticks in a file; see `importer.bi5.decode_ticks`."""
         return decode_ticks(file.data, hour_us, price_scale=price_scale, name=file.name)
 
+    def close(self) -> None:
+        """Do nothing: reading from disk does not wait."""
+
     def _candidates(self, symbol: str, hour_us: int) -> Iterable[Path]:
         start = to_datetime(hour_us)
+        symbol = file_symbol(symbol)
         archive = (
             f"{symbol}/{start.year:04}/{start.month - 1:02}/{start.day:02}"
             f"/{start.hour:02}h_ticks.bi5"

@@ -10,7 +10,7 @@ from django.db import connection
 from history.columns import TickColumns
 from history.models import Series
 from history.timestamps import to_us
-from importer.hours import HourRange, hour_text, parse_range
+from importer.hours import HourRange, day_text, hour_text, parse_range
 from importer.import_ticks import ImportOrder, import_ticks
 from importer.instruments import select_instruments
 from importer.models import ImportHour
@@ -26,12 +26,16 @@ class Seen:
         self.begun: list[tuple[str, int]] = []
         self.waited: list[str] = []
         self.days: list[tuple[str, int]] = []
+        self.chunks: list[tuple[str, int]] = []
 
     def begin(self, symbol: str, hours: int) -> None:
         self.begun.append((symbol, hours))
 
     def wait(self, symbol: str) -> None:
         self.waited.append(symbol)
+
+    def complete(self, symbol: str, chunk: HourRange) -> None:
+        self.chunks.append((day_text(chunk.start_us), len(chunk) // 24))
 
     def advance(self, symbol: str, day: HourRange, part: ImportReport) -> None:
         self.days.append((symbol, part.ticks))

@@ -141,18 +141,6 @@ def test_decode_ticks_gives_back_what_was_encoded(rows, scale, hour):
             encode([ROWS[1], ROWS[0]]),
             "expected milliseconds in order, found 994 in row 1 in 00h",
         ),
-        (
-            encode([ROWS[0], (1271, 114546, 0, 1, 1)]),
-            "expected a bid above 0, found 0 in row 1 in 00h",
-        ),
-        (
-            encode([(1, 2, 1, float("nan"), 1)]),
-            "expected a finite ask size from 0, found nan in row 0 in 00h",
-        ),
-        (
-            encode([(1, 2, 1, 1, -2)]),
-            "expected a finite bid size from 0, found -2.0 in row 0 in 00h",
-        ),
     ],
 )
 def test_decode_ticks_of_a_damaged_file_says_what_was_expected(data, message):

@@ -90,7 +90,10 @@ def test_open_source_of_no_source_says_how_one_looks(spec):
     with pytest.raises(InvalidSource) as caught:
         open_source(spec)
 
-    assert str(caught.value) == f"expected a source as bi5-dir:<folder>, found {spec!r}"
+    assert str(caught.value) == (
+        "expected a source as dukascopy, bi5-http[:<address>], bi5-dir:<folder>, "
+        f"csv:<file or folder>, found {spec!r}"
+    )
 
 
 def test_open_source_without_its_folder_raises(tmp_path):

@@ -9,11 +9,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from importer import tasks
-from importer.management.commands import import_ticks as command
+from importer.management import usage
+from importer.models import ImportJob
 from tests.brokers.processes import ROOT
 from tests.importer.bi5_files import DAY, DAY_TICKS, PAYLOADS, encode, tick_file
-from tests.importer.imports import Seen, ledger, series_of
+from tests.importer.imports import Seen, series_of
 
 SOURCE = f"--source=bi5-dir:{PAYLOADS}"
 RANGE = ["--from", DAY, "--to", DAY]
@@ -56,7 +56,7 @@ def refused(*arguments):
             [*RANGE, "--source=bi5-dir:/no/such"],
             "expected a folder at /no/such, found nothing",
         ),
-        ([*RANGE, "--source=x"], "expected a source as bi5-dir:<folder>, found 'x'"),
+        ([*RANGE, "--source=x"], "csv:<file or folder>, found 'x'"),
     ],
 )
 def test_import_ticks_of_wrong_usage_is_64(settings, arguments, message):
@@ -81,7 +81,7 @@ def test_import_ticks_of_an_unknown_symbol_is_64_and_names_near_ones():
 def test_import_ticks_takes_defaults_of_server_a(settings, monkeypatch):
     settings.DUKASCOPY_SOURCE = f"bi5-dir:{PAYLOADS}"
     seen = Seen()
-    monkeypatch.setattr(command, "LineProgress", lambda write: seen)
+    monkeypatch.setattr(usage, "LineProgress", lambda write: seen)
 
     code, _ = refused()
 
@@ -92,7 +92,7 @@ def test_import_ticks_takes_defaults_of_server_a(settings, monkeypatch):
 @pytest.mark.usefixtures("instruments")
 def test_import_ticks_of_short_flags_imports_each_symbol(settings, monkeypatch):
     seen = Seen()
-    monkeypatch.setattr(command, "LineProgress", lambda write: seen)
+    monkeypatch.setattr(usage, "LineProgress", lambda write: seen)
 
     refused("-s", "eur/usd", "-s", "BTC_USD", "-d", "2", SOURCE)
 
@@ -113,7 +113,8 @@ def test_import_ticks_prints_a_summary_and_progress_apart(tmp_path):
         f"EURUSD, 2019-02-02 00h to 2019-02-02 23h, from bi5-dir:{tmp_path}"
     )
     assert lines[1] == (
-        "hours: 1 stored, 1 empty, 0 unchanged, 0 failed, 0 missing, 22 closed"
+        "hours: 1 stored, 1 empty, 0 unchanged, 0 suspect, 0 failed, 0 missing, "
+        "22 closed"
     )
     assert lines[2].startswith("ticks: 1 in ")
     assert lines[2].endswith(" ticks/s)")
@@ -130,7 +131,12 @@ def test_import_ticks_with_holes_is_2_and_names_them(folder, capsys):
     out = StringIO()
 
     with pytest.raises(CommandError) as caught:
-        call_command("import_ticks", *RANGE, f"--source=bi5-dir:{folder}", stdout=out)
+        call_command(
+            "import_ticks",
+            *RANGE,
+            f"--source=bi5-dir:{folder}",
+            stdout=out,
+        )
 
     assert (caught.value.returncode, str(caught.value)) == (
         2,
@@ -154,31 +160,14 @@ def test_import_ticks_forced_reads_again_and_without_refresh_leaves_candles(fold
 
 
 @pytest.mark.usefixtures("instruments")
-def test_import_ticks_in_the_background_queues_the_task(monkeypatch):
-    queued = []
+def test_import_ticks_in_the_background_queues_a_job_of_each_symbol():
+    out, _ = call(*RANGE, "-s=EURUSD", "-s=GBPUSD", SOURCE, "--background", "--force")
 
-    class Result:
-        id = "some-id"
-
-    def delay(**arguments):
-        queued.append(arguments)
-        return Result
-
-    monkeypatch.setattr(tasks.import_ticks, "delay", delay)
-    out, _ = call(*RANGE, SOURCE, "--background", "--force")
-
-    assert out == "queued as task some-id\n"
-    assert queued == [
-        {
-            "symbols": ["EURUSD"],
-            "first": "2019-02-04T00",
-            "last": "2019-02-04T23",
-            "source": f"bi5-dir:{PAYLOADS}",
-            "force": True,
-            "refresh": True,
-        }
-    ]
-    assert ledger() == {}
+    first, second = ImportJob.objects.order_by("pk")
+    assert out == f"queued as job {first.pk}, {second.pk}\n"
+    assert (first.symbol, second.symbol) == ("EURUSD", "GBPUSD")
+    assert (first.source, first.hours_total) == (f"bi5-dir:{PAYLOADS}", 24)
+    assert (first.options["force"], first.requested_by) == (True, "command")
 
 
 def test_import_ticks_in_a_process_exits_with_0_then_2_then_64(
@@ -196,7 +185,8 @@ def test_import_ticks_in_a_process_exits_with_0_then_2_then_64(
     shutil.rmtree(folder)
     folder.mkdir()
     code, out, err = manage(*RANGE, source, "--force").result()
-    assert (code, out.count(" missing: expected a file in ")) == (2, 24)
+    assert (code, out.count(" missing: expected a file in ")) == (2, 1)
+    assert "EURUSD 2019-02-04 00h to 2019-02-04 23h (24 hours) missing: " in out
 
     code, out, err = manage("--symbol", "NOPE", *RANGE, source).result()
     assert (code, out) == (64, "")

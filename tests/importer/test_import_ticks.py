@@ -8,7 +8,8 @@ from django.db import connection
 
 from history.changed_ranges import note_changed_ranges
 from history.columns import checksum
-from history.models import CANDLE_TABLES, ChangedRange, Series, Tick
+from history.models import ChangedRange, Series, Tick
+from history.tables import CANDLE_TABLES
 from history.tick_store import copy_ticks
 from importer.bi5 import decode_ticks
 from importer.models import ImportHour
@@ -66,7 +67,7 @@ def test_import_ticks_of_a_real_day_stores_what_dukascopy_publishes():
     report = run(PAYLOADS)
 
     series = series_of()
-    assert report.hours == {Outcome.STORED: 24, Outcome.UNCHANGED: 0}
+    assert report.hours == {Outcome.STORED: 24}
     assert (report.ticks, report.holes) == (DAY_TICKS, [])
     assert (series.tick_count, series.revision) == (DAY_TICKS, 0)
     assert f"{series.earliest:%F %T.%f}" == "2019-02-04 00:00:00.994000"
@@ -139,7 +140,6 @@ def test_import_ticks_keeps_the_ledger(folder):
         Outcome.EMPTY: 1,
         Outcome.FAILED: 1,
         Outcome.MISSING: 1,
-        Outcome.UNCHANGED: 0,
     }
 
 
@@ -196,7 +196,7 @@ def test_import_ticks_forced_replaces_an_hour_that_was_revised(tmp_path):
 
     series = series_of()
     assert report.hours == {Outcome.STORED: 1, Outcome.UNCHANGED: 1}
-    assert (series.tick_count, series.revision) == (4, 1)
+    assert (series.tick_count, series.revision > 0) == (4, True)
     assert len(stored_ticks(series.pk)) == 4
     assert_candles_match(series.pk, [stored_ticks(series.pk)])
 
@@ -209,7 +209,7 @@ def test_import_ticks_forced_empties_an_hour_that_became_empty(tmp_path):
     report = run(tmp_path, FIRST, FIRST, is_forced=True)
 
     series = series_of()
-    assert report.hours == {Outcome.EMPTY: 1, Outcome.UNCHANGED: 0}
+    assert report.hours == {Outcome.EMPTY: 1}
     assert (series.tick_count, series.earliest, series.latest) == (0, None, None)
     assert ledger() == {"2019-02-04 00h": ("empty", 0)}
     for timeframe in STORED:
@@ -262,7 +262,7 @@ def test_import_ticks_of_an_earlier_hour_raises_the_revision(tmp_path):
     first = series_of().revision
     run(tmp_path, FIRST, FIRST)
 
-    assert (first, series_of().revision) == (0, 1)
+    assert first == 0 < series_of().revision
 
 
 def test_import_ticks_of_a_week_end_without_files_is_closed_for_forex_only(tmp_path):
@@ -284,7 +284,6 @@ def test_import_ticks_of_a_closed_hour_with_a_file_stores_it(tmp_path):
     assert report.hours == {
         Outcome.CLOSED: 2,
         Outcome.STORED: 1,
-        Outcome.UNCHANGED: 0,
     }
 
 

@@ -7,7 +7,10 @@ from importer.instruments import ArchiveInstrument, select_instruments
 from marketdata.catalog import InstrumentType
 from marketdata.models import BrokerSymbol
 
-EURUSD = ArchiveInstrument("EURUSD", "EURUSD", InstrumentType.FOREX, 100_000)
+EURUSD = ArchiveInstrument(
+    *("EURUSD", "EUR-USD", InstrumentType.FOREX, 100_000),
+    first_us=1_052_074_800_048_000,  # 2003-05-04T19:00:00.048Z
+)
 
 
 @pytest.mark.usefixtures("instruments")
@@ -25,7 +28,7 @@ def test_select_instruments_keeps_the_order_and_gives_each_once():
 
 @pytest.mark.usefixtures("instruments")
 def test_select_instruments_of_the_archive_s_own_spelling_finds_it():
-    BrokerSymbol.objects.filter(broker="dukascopy", symbol="EURUSD").update(
+    BrokerSymbol.objects.filter(broker="dukascopy", symbol="EUR-USD").update(
         symbol="EUROIDXUSD"
     )
 
@@ -51,7 +54,7 @@ def test_select_instruments_of_no_symbol_at_all_names_valid_ones():
 
 @pytest.mark.usefixtures("instruments")
 def test_select_instruments_leaves_out_what_has_no_price_scale():
-    BrokerSymbol.objects.filter(broker="dukascopy", symbol="EURUSD").update(
+    BrokerSymbol.objects.filter(broker="dukascopy", symbol="EUR-USD").update(
         price_scale=None
     )
 

@@ -41,6 +41,7 @@ def test_line_progress_writes_figures_rate_and_eta(clock):
     progress.begin("EURUSD", 48)
     clock.now_s += 2
     progress.advance("EURUSD", DAYS[0], part(50_000))
+    progress.complete("EURUSD", DAYS[0])
 
     assert lines == [
         "EURUSD 2019-02-04: 24/48 hours (23 stored, 1 failed), 50,000 ticks, "
@@ -56,9 +57,24 @@ def test_line_progress_writes_once_a_second_and_at_the_end(clock):
     for day in DAYS:
         clock.now_s += 0.4
         progress.advance("EURUSD", day, part(1_000))
+        progress.complete("EURUSD", day)
 
     assert [line.split(",")[0] for line in lines] == [
         "EURUSD 2019-02-06: 72/72 hours (69 stored",
+    ]
+
+
+def test_line_progress_of_a_slow_source_writes_within_a_chunk(clock):
+    lines = []
+    progress = LineProgress(lines.append)
+
+    progress.begin("EURUSD", 168)
+    for day in DAYS:
+        clock.now_s += 6
+        progress.advance("EURUSD", day, part(1_000))
+
+    assert [line.split(",")[0] for line in lines] == [
+        "EURUSD 2019-02-05: 48/168 hours (46 stored",
     ]
 
 

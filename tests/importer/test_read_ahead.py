@@ -4,7 +4,12 @@ import threading
 
 import pytest
 
-from importer.read_ahead import DAYS_AHEAD, read_ahead
+from importer import read_ahead as module
+from importer.read_ahead import DAYS_AHEAD
+
+
+def read_ahead(jobs, read, *, threads=2, give_up=lambda: None):
+    return module.read_ahead(jobs, read, threads=threads, give_up=give_up)
 
 
 def test_read_ahead_gives_results_in_order_of_jobs_and_hours():
@@ -58,3 +63,33 @@ def test_read_ahead_that_is_left_early_reads_no_more():
         break
 
     assert len(read) <= DAYS_AHEAD + 1
+
+
+def test_read_ahead_reads_in_as_many_threads_as_it_is_told():
+    together = threading.Barrier(5, timeout=10)
+
+    jobs = read_ahead([("a", range(5))], lambda _: together.wait(), threads=5)
+
+    assert sorted(rank for _, part in jobs for rank in part) == [0, 1, 2, 3, 4]
+
+
+def test_read_ahead_that_is_left_early_ends_reads_that_wait():
+    given_up = threading.Event()
+
+    def read(hour):
+        return hour if hour == 0 else given_up.wait(10)
+
+    for _, part in read_ahead([("a", range(9))], read, give_up=given_up.set):
+        assert next(part) == 0
+        break
+
+    assert given_up.is_set()
+
+
+def test_read_ahead_to_the_end_gives_nothing_up():
+    given_up = threading.Event()
+
+    for _, part in read_ahead([("a", [1])], lambda hour: hour, give_up=given_up.set):
+        list(part)
+
+    assert not given_up.is_set()

@@ -54,7 +54,12 @@ def test_import_ticks_leaves_no_lock_behind(instruments):
 
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_locks WHERE locktype = %s AND classid = %s",
+            """
+            SELECT count(*)
+            FROM pg_locks
+            JOIN pg_database ON pg_database.oid = pg_locks.database
+            WHERE locktype = %s AND classid = %s AND datname = current_database()
+            """,
             ["advisory", LOCK_SPACE],
         )
         assert cursor.fetchone() == (0,)

@@ -1,0 +1,89 @@
+"""What the admin asks before it starts import jobs, checked."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils import timezone
+
+from history.timestamps import to_us
+from importer.exceptions import ImporterError
+from importer.hours import parse_range
+from importer.instruments import select_instruments
+from importer.job_options import JobOptions
+from importer.jobs import queue_import
+from importer.models import ImportJob, JobKind
+from importer.sources.registry import open_source
+
+
+class StartForm(forms.Form):
+    """Symbols, days and a source; `queue` makes a job of each symbol."""
+
+    symbols = forms.CharField(
+        help_text="In any spelling, with commas between: EURUSD, GBP/USD"
+    )
+    kind = forms.ChoiceField(choices=JobKind.choices)
+    first = forms.DateField(label="First day", help_text="UTC: 2019-02-04")
+    last = forms.DateField(label="Last day", help_text="UTC, included")
+    source = forms.CharField(
+        required=False,
+        help_text="As --source of import_ticks; empty: DUKASCOPY_SOURCE",
+    )
+    force = forms.BooleanField(
+        required=False,
+        label="Every hour",
+        help_text="Read hours again that are stored; same content changes nothing",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Return the values with instruments, hours and the source's full text.
+
+        Raises:
+            ValidationError: in the words of the importer.
+        """
+        values = super().clean() or {}
+        for field, parse in (
+            ("symbols", _instruments),
+            ("last", _hours),
+            ("source", _source),
+        ):
+            try:
+                values |= parse(values)
+            except KeyError:
+                pass  # another field that it needs is wrong, and says so
+            except ImporterError as exc:
+                self.add_error(field, str(exc))
+        return values
+
+    def queue(self, requested_by: str) -> list[ImportJob]:
+        """Queue the jobs of a valid form, and return them."""
+        values = self.cleaned_data
+        is_repair = values["kind"] == JobKind.REPAIR
+        return queue_import(
+            values["instruments"],
+            values["hours"],
+            values["spec"],
+            options=JobOptions(
+                force=values["force"] and not is_repair,
+                all=values["force"] and is_repair,
+            ),
+            requested_by=requested_by,
+            kind=values["kind"],
+        )
+
+
+def _instruments(values: dict[str, Any]) -> dict[str, Any]:
+    texts = [text.strip() for text in values["symbols"].split(",") if text.strip()]
+    return {"instruments": select_instruments(texts)}
+
+
+def _hours(values: dict[str, Any]) -> dict[str, Any]:
+    first: date = values["first"]
+    last: date = values["last"]
+    now_us = to_us(timezone.now())
+    return {"hours": parse_range(str(first), str(last), now_us=now_us)}
+
+
+def _source(values: dict[str, Any]) -> dict[str, Any]:
+    return {"spec": open_source(values["source"] or settings.DUKASCOPY_SOURCE).spec}

@@ -1,0 +1,51 @@
+"""The switches of an import, as a job keeps them and as an order has them."""
+
+from typing import Any
+
+import msgspec
+
+from importer.orders import CHUNK_DAYS, ImportOrder
+from importer.repair import RepairPick
+
+_NAMES = {
+    "force": "is_forced",
+    "fill_gaps": "fills_gaps",
+    "refresh": "has_refresh",
+    "replace_live": "replaces_live",
+    "chunk_days": "chunk_days",
+    "workers": "workers",
+    "manage_indexes": "manages_indexes",
+}
+
+
+class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The switches of a job, named as those of the commands.
+
+    ``all`` is of repairs alone, ``force`` and ``fill_gaps`` of imports. In the
+    background one connection writes unless told otherwise: there is more to do there.
+    """
+
+    force: bool = False
+    fill_gaps: bool = False
+    refresh: bool = True
+    replace_live: bool = False
+    all: bool = False
+    chunk_days: int = CHUNK_DAYS
+    workers: int = 1
+    manage_indexes: bool = False
+
+    def for_import(self) -> dict[str, Any]:
+        """Return the switches of `ImportOrder` for an import."""
+        return {theirs: getattr(self, ours) for ours, theirs in _NAMES.items()}
+
+    def for_repair(self) -> dict[str, Any]:
+        """Return the switches of `ImportOrder` for a repair."""
+        pick = RepairPick(is_all=self.all, replaces_live=self.replace_live)
+        return self.for_import() | {"pick": pick}
+
+
+def options_of(order: ImportOrder) -> JobOptions:
+    """Return the switches of an import."""
+    return JobOptions(
+        **{ours: getattr(order, theirs) for ours, theirs in _NAMES.items()}
+    )

@@ -1,0 +1,148 @@
+"""Dropping ticks and trades that are older than the configured days, chunk by chunk.
+
+Candles stay. Statistics and ledger change in the transaction that drops the rows, so
+that counts stay true, and dropped hours are neither missing nor imported again.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
+from psycopg import sql
+
+from history.candle_refresh import refresh_candles
+from history.models import ChangedRange
+from history.series import Change, apply_changes
+from history.timestamps import to_us
+from importer.models import HourState
+
+# Readers of a chunk that is dropped are waited for, and others wait behind us. What is
+# not to be had in this time is dropped by the next run.
+LOCK_TIMEOUT = "5s"
+_DETAIL = "dropped by TICK_RETENTION_DAYS"
+_MARK = """
+    INSERT INTO import_hours
+           (series_id, hour, state, rows, checksum, source, detail, tries, imported_at)
+    SELECT DISTINCT series_id, time_bucket('1 hour', time),
+           %s, 0, '', '', %s, 1, %s::timestamptz
+    FROM {}
+    ON CONFLICT (series_id, hour)
+    DO UPDATE SET state = excluded.state, rows = 0, checksum = '',
+                  detail = excluded.detail
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Dropped(msgspec.Struct):
+    """What a run dropped; ``busy`` chunks are left for the next one."""
+
+    chunks: int = 0
+    rows: int = 0
+    hours: int = 0
+    busy: int = 0
+
+
+class _Chunk(NamedTuple):
+    table: str
+    schema: str
+    name: str
+    start: datetime
+    end: datetime
+
+
+class _HasNotes(Exception):
+    """Raised when candles are still to be computed from the chunk."""
+
+
+def drop_old_ticks(days: int, *, now: datetime) -> Dropped:
+    """Drop chunks of ticks and trades that ended ``days`` days ago or earlier.
+
+    Not within a transaction. Any number of runs at once do what one does.
+    """
+    dropped = Dropped()
+    for chunk in _select_chunks(now - timedelta(days=days)):
+        try:
+            _drop_refreshed(chunk, dropped, now=now)
+        except (OperationalError, _HasNotes) as exc:
+            # A reader or writer held it for long, or kept changing it.
+            dropped.busy += 1
+            log.warning("chunk not dropped", chunk=chunk.name, error=repr(exc))
+    return dropped
+
+
+def _select_chunks(until: datetime) -> list[_Chunk]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT hypertable_name, chunk_schema, chunk_name, range_start, range_end
+            FROM timescaledb_information.chunks
+            WHERE hypertable_schema = current_schema()
+              AND hypertable_name IN ('ticks', 'trades')
+              AND range_end <= %s
+            ORDER BY range_start, hypertable_name
+            """,
+            (until,),
+        )
+        return [_Chunk(*row) for row in cursor.fetchall()]
+
+
+def _drop_refreshed(chunk: _Chunk, dropped: Dropped, *, now: datetime) -> None:
+    """Drop the chunk; if candles wait for its rows, compute those first."""
+    try:
+        _drop(chunk, dropped, now=now)
+    except _HasNotes:
+        notes = _notes_of(chunk)
+        series_ids = sorted(set(notes.values_list("series_id", flat=True)))
+        due_us = max(to_us(due) for due in notes.values_list("due", flat=True))
+        refresh_candles(series_ids, now_us=max(due_us, to_us(now)))
+        _drop(chunk, dropped, now=now)
+
+
+def _drop(chunk: _Chunk, dropped: Dropped, *, now: datetime) -> None:
+    name = sql.Identifier(chunk.schema, chunk.name)
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, TRUE)", (LOCK_TIMEOUT,))
+        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
+        # Only now: whoever wrote to the chunk has committed, its notes are seen.
+        if _notes_of(chunk).exists():
+            raise _HasNotes
+        hours = _mark(cursor, chunk, now=now)
+        cursor.execute(
+            sql.SQL("SELECT series_id, count(*) FROM {} GROUP BY 1").format(name)
+        )
+        counts = dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT drop_chunks(%s::regclass, older_than => %s, newer_than => %s)",
+            (chunk.table, chunk.end, chunk.start),
+        )
+        apply_changes(cursor, list(_changes(chunk, counts)))
+    dropped.chunks += 1
+    dropped.rows += sum(counts.values())
+    dropped.hours += hours
+
+
+def _notes_of(chunk: _Chunk) -> QuerySet[ChangedRange]:
+    return ChangedRange.objects.filter(start__lt=chunk.end, end__gt=chunk.start)
+
+
+def _changes(chunk: _Chunk, counts: dict[int, int]) -> Iterator[Change]:
+    for series_id, rows in sorted(counts.items()):
+        is_ticks = chunk.table == "ticks"
+        yield Change(
+            series_id=series_id,
+            ticks_added=-rows if is_ticks else 0,
+            trades_added=0 if is_ticks else -rows,
+            changes_past=True,
+        )
+
+
+def _mark(cursor: Any, chunk: _Chunk, *, now: datetime) -> int:
+    """Note in the ledger which hours are gone, live ones too; return how many."""
+    statement = sql.SQL(_MARK).format(sql.Identifier(chunk.schema, chunk.name))
+    cursor.execute(statement, (HourState.DROPPED, _DETAIL, now))
+    return int(cursor.rowcount)

@@ -1,0 +1,52 @@
+"""Retention beside others: chunks in use are left, writers lose nothing."""
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection, transaction
+
+from history.models import Tick
+from importer import retention
+from importer.retention import drop_old_ticks
+from tests.importer.archives import write_hour
+from tests.importer.imports import run, series_of
+from tests.importer.test_retention import NOW, OLD, OLD_US
+
+pytestmark = pytest.mark.usefixtures("committed_instruments")
+
+
+@contextmanager
+def reading_for_long():
+    """Keep a transaction open that has read the ticks."""
+    is_reading, is_over = threading.Event(), threading.Event()
+
+    def read():
+        with transaction.atomic():
+            list(Tick.objects.values_list("time")[:1])
+            is_reading.set()
+            is_over.wait(30)
+        connection.close()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert is_reading.wait(10)
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def test_drop_old_ticks_leaves_a_chunk_in_use_to_the_next_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(retention, "LOCK_TIMEOUT", "50ms")
+    write_hour(tmp_path, OLD_US, 5)
+    run(tmp_path, OLD, OLD)
+
+    with reading_for_long():
+        busy = drop_old_ticks(20, now=NOW)
+        kept = series_of().tick_count
+    free = drop_old_ticks(20, now=NOW)
+
+    assert (busy.chunks, busy.busy, kept) == (0, 1, 5)
+    assert (free.chunks, free.busy, series_of().tick_count) == (1, 0, 0)

@@ -1,0 +1,101 @@
+"""Hours without ticks between hours with ticks: marked, asked again, and then left."""
+
+import pytest
+
+from importer.models import ImportHour
+from importer.outcomes import Outcome
+from importer.suspects import MAX_TRIES
+from tests.importer.archives import write_hour, write_hours
+from tests.importer.bi5_files import DAY_US, HOUR_US
+from tests.importer.imports import ledger, run, series_of
+
+pytestmark = pytest.mark.usefixtures("instruments")
+
+FIRST, LAST = "2019-02-04T00", "2019-02-04T03"
+SECOND_US = DAY_US + HOUR_US
+
+
+def states():
+    return [state for state, _ in ledger().values()]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Four hours: ticks, an empty file, no file, ticks."""
+    write_hours(tmp_path, {DAY_US: 3, SECOND_US: 0, DAY_US + 3 * HOUR_US: 3})
+    return tmp_path
+
+
+def test_import_ticks_marks_empty_and_missing_hours_between_ticks(archive):
+    report = run(archive, FIRST, LAST)
+
+    assert states() == ["stored", "suspect", "suspect", "stored"]
+    assert report.hours == {Outcome.STORED: 2, Outcome.SUSPECT: 1, Outcome.MISSING: 1}
+    assert [str(hole) for hole in report.holes] == [
+        "EURUSD 2019-02-04 01h suspect: expected ticks in market hours, "
+        "found an empty file",
+        "EURUSD 2019-02-04 02h missing: expected a file in "
+        f"bi5-dir:{archive}, found none",
+    ]
+
+
+def test_import_ticks_asks_suspects_again_and_stores_what_is_there_then(archive):
+    run(archive, FIRST, LAST)
+    write_hours(archive, {SECOND_US: 5, SECOND_US + HOUR_US: 0})
+
+    report = run(archive, FIRST, LAST)
+
+    assert report.hours == {
+        Outcome.STORED: 1,
+        Outcome.SUSPECT: 1,
+        Outcome.UNCHANGED: 2,
+    }
+    assert states() == ["stored", "stored", "suspect", "stored"]
+    assert series_of().tick_count == 11
+
+
+def test_import_ticks_leaves_suspects_after_some_tries_until_told(archive):
+    for number in range(MAX_TRIES):
+        report = run(archive, FIRST, LAST)
+        assert report.hours[Outcome.UNCHANGED] == (2 if number else 0)
+
+    settled = run(archive, FIRST, LAST)
+    told = run(archive, FIRST, LAST, fills_gaps=True)
+    elsewhere = archive / "elsewhere"
+    elsewhere.mkdir()
+    write_hour(elsewhere, DAY_US, 3)
+    other_source = run(elsewhere, FIRST, LAST)
+
+    assert settled.hours == {Outcome.UNCHANGED: 4}
+    assert settled.hole_count == 0
+    assert states() == ["stored", "suspect", "suspect", "stored"]
+    assert told.hours[Outcome.MISSING] == 1
+    assert other_source.hours[Outcome.MISSING] == 2
+
+
+def test_import_ticks_sees_a_suspect_when_the_ticks_behind_it_come(archive):
+    before = run(archive, FIRST, "2019-02-04T01")
+    after = run(archive, FIRST, LAST)
+
+    assert before.hours == {Outcome.STORED: 1, Outcome.EMPTY: 1}
+    assert after.hours[Outcome.SUSPECT] == 1
+    assert ImportHour.objects.get(state="suspect", detail__contains="empty").tries == 1
+
+
+def test_import_ticks_in_small_chunks_sees_gaps_across_their_bounds(tmp_path):
+    last_us = DAY_US + 23 * HOUR_US
+    write_hours(tmp_path, {last_us - HOUR_US: 3, last_us: 0, last_us + HOUR_US: 3})
+
+    report = run(tmp_path, "2019-02-04T22", "2019-02-05T00", chunk_days=1)
+
+    assert report.hours == {Outcome.STORED: 2, Outcome.SUSPECT: 1}
+    assert [hole.hour_us for hole in report.holes] == [last_us]
+
+
+def test_import_ticks_of_hours_before_and_after_all_ticks_suspects_none(tmp_path):
+    write_hours(tmp_path, {DAY_US: 0, SECOND_US: 3, SECOND_US + HOUR_US: 0})
+
+    report = run(tmp_path, FIRST, LAST)
+
+    assert report.hours == {Outcome.EMPTY: 2, Outcome.STORED: 1, Outcome.MISSING: 1}
+    assert states() == ["empty", "stored", "empty"]

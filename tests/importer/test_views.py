@@ -1,0 +1,90 @@
+import pytest
+from django.utils import timezone
+
+from history.timestamps import to_datetime
+from importer.models import HourState, ImportHour
+from tests.history.factories import T0, store_quotes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOUR = 3_600
+
+
+@pytest.fixture
+def series():
+    """Two hours of EURUSD in the ledger: one stored, one failed."""
+    series = store_quotes([(T0, 1.1, 1.2)])
+    for hour, state, rows in ((0, HourState.STORED, 1), (1, HourState.FAILED, 0)):
+        ImportHour.objects.create(
+            series_id=series.pk,
+            hour=to_datetime((T0 + hour * HOUR) * 1_000_000),
+            state=state,
+            rows=rows,
+            imported_at=timezone.now(),
+        )
+    return series
+
+
+@pytest.mark.usefixtures("series")
+def test_coverage_has_every_hour_that_touches_the_range_and_the_gaps(rest):
+    answer = rest.get(
+        "/api/coverage", {"symbol": "eur/usd", "from": T0 + 60, "to": T0 + 2 * HOUR + 1}
+    )
+
+    assert answer.headers["X-Broker"] == "dukascopy"
+    assert answer.json() == {
+        "symbol": "EURUSD",
+        "broker": "dukascopy",
+        "hours": [
+            {"hour": T0, "state": "stored", "rows": 1},
+            {"hour": T0 + HOUR, "state": "failed", "rows": 0},
+            {"hour": T0 + 2 * HOUR, "state": "missing", "rows": 0},
+        ],
+        "gaps": [
+            {"from": T0 + HOUR, "to": T0 + 2 * HOUR, "reason": "failed"},
+            {"from": T0 + 2 * HOUR, "to": T0 + 3 * HOUR, "reason": "missing"},
+        ],
+    }
+
+
+def test_coverage_of_a_live_broker_is_what_its_candles_hold(rest):
+    store_quotes([(T0, 1.1, 1.2), (T0 + 1, 1.1, 1.2)], broker="oanda")
+
+    answer = rest.get(
+        "/api/coverage",
+        {"symbol": "EURUSD", "broker": "oanda", "from": T0, "to": T0 + HOUR},
+    )
+
+    assert answer.json()["hours"] == [{"hour": T0, "state": "stored", "rows": 2}]
+
+
+@pytest.mark.usefixtures("series")
+def test_coverage_is_of_the_last_30_days_by_default(rest):
+    assert len(rest.get("/api/coverage?symbol=EURUSD").json()["hours"]) == 30 * 24 + 1
+
+
+@pytest.mark.usefixtures("series")
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("", "symbol"),
+        ("?symbol=EURUSD&from=abc", "from"),
+        (f"?symbol=EURUSD&from={T0}&to={T0}", ""),
+        (f"?symbol=EURUSD&from=0&to={T0}", ""),
+    ],
+)
+def test_coverage_checks_what_it_is_asked(rest, query, field):
+    answer = rest.get(f"/api/coverage{query}")
+
+    assert answer.status_code == 400
+    assert answer.json()["details"][0]["field"] == field
+
+
+@pytest.mark.usefixtures("series")
+def test_coverage_of_unknown_symbol_or_broker_is_not_found(rest):
+    for query, code in (
+        ("symbol=XXXYYY", "SYMBOL_NOT_FOUND"),
+        ("symbol=EURUSD&broker=kraken", "UNKNOWN_BROKER"),
+    ):
+        answer = rest.get(f"/api/coverage?{query}")
+        assert (answer.status_code, answer.json()["code"]) == (404, code)
