@@ -3,8 +3,9 @@
     python -m benchmarks.refresh_cost [--runs 5]
 
 A refresh computes what changed and nothing else, so both must cost the same: fails if
-they differ by more than half. Also prints the speed of COPY, and the refresh of 200
-series of which one minute each has ended. Works in a scratch database of its own.
+they differ by more than half, or if with a year stored one more day costs over 5 % of
+building all candles anew. Also prints the speed of COPY, and the refresh of 200 series
+of which one minute each has ended. Works in a scratch database of its own.
 """
 
 import argparse
@@ -37,6 +38,9 @@ DAY_US = 1_440 * MINUTE_US
 T0_US = 17_910 * DAY_US  # 2019-01-14, the first day of a chunk
 DAYS = 30
 MAX_RATIO = 1.5
+YEAR_DAYS = 365
+YEAR_DAY_TICKS = 10_000  # a quiet pair's; 3.65 million in the year
+MAX_SHARE = 0.05  # of a full rebuild, which issue 2 of 5 allows
 LATER_US = 2 * T0_US
 
 
@@ -64,13 +68,15 @@ def ticks(series_id: int, start_us: int, end_us: int, count: int) -> TickColumns
     )
 
 
-def days(series_id: int, first: int, last: int) -> TickColumns:
+def days(
+    series_id: int, first: int, last: int, day_ticks: int = DAY_TICKS
+) -> TickColumns:
     """Return full days of ticks, ``last`` excluded."""
     return ticks(
         series_id,
         T0_US + first * DAY_US,
         T0_US + last * DAY_US,
-        (last - first) * DAY_TICKS,
+        (last - first) * day_ticks,
     )
 
 
@@ -88,6 +94,12 @@ def store_days(series_id: int, first: int, last: int) -> float:
     """Store days and note them; return the seconds that COPY took."""
     note = (series_id, T0_US + first * DAY_US, T0_US + last * DAY_US, 0)
     return store(days(series_id, first, last), [note])
+
+
+def store_quiet_days(series_id: int, first: int, last: int) -> None:
+    """Store days of a quiet pair and note them."""
+    note = (series_id, T0_US + first * DAY_US, T0_US + last * DAY_US, 0)
+    store(days(series_id, first, last, YEAR_DAY_TICKS), [note])
 
 
 def timed_refresh() -> tuple[float, RefreshReport]:
@@ -129,6 +141,33 @@ def compare_days(runs: int) -> float:
     return ms_30 / ms_1
 
 
+def compare_year(runs: int) -> float:
+    """Print the refresh of one more day of a year, and of all of it; return the share.
+
+    Building anew finds every candle as it is and writes none, so it is the cheaper of
+    the two ways to refresh everything.
+    """
+    series_id = make_series("YEAR")
+    for first in range(0, YEAR_DAYS, 73):
+        store_quiet_days(series_id, first, first + 73)
+    first_ms, _ = timed_refresh()
+    day_ms = []
+    for day in range(YEAR_DAYS, YEAR_DAYS + runs):
+        store_quiet_days(series_id, day, day + 1)
+        day_ms.append(timed_refresh()[0])
+    span = (T0_US, T0_US + YEAR_DAYS * DAY_US)
+    with transaction.atomic(), connection.cursor() as cursor:
+        note_changed_ranges(cursor, [(series_id, *span, 0)])
+    again_ms, report = timed_refresh()
+    assert (report.candles_written, report.revised) == (0, 0)
+    share = statistics.median(day_ms) / again_ms
+    print(f"a year, first time        {first_ms:9.1f} ms")
+    print(f"a year anew               {again_ms:9.1f} ms")
+    print(f"one more day, a year      {statistics.median(day_ms):9.1f} ms")
+    print(f"share of a year anew      {100 * share:9.2f} %  limit {100 * MAX_SHARE} %")
+    return share
+
+
 def refresh_minutes(runs: int) -> None:
     """Print the refresh of a minute that ended in each of 200 series."""
     ids = [make_series(f"M{number:03d}") for number in range(200)]
@@ -157,10 +196,11 @@ def main() -> int:
     try:
         Broker.objects.create(name="dukascopy", title="Dukascopy")
         ratio = compare_days(runs)
+        share = compare_year(runs)
         refresh_minutes(runs)
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
-    return int(ratio > MAX_RATIO)
+    return int(ratio > MAX_RATIO or share > MAX_SHARE)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Runs under `manage.py serve` and, without its extras, under any ASGI server:
 """
 
 import os
+from typing import Any
 from uuid import uuid4
 
 from channels.layers import get_channel_layer
@@ -13,14 +14,66 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-http_application = get_asgi_application()
+django_application = get_asgi_application()
 
 # These need Django set up.
+from history.answer_cache import AnswerCache  # noqa: E402
+from history.clients import AnonymousClients  # noqa: E402
+from history.rate_limits import RateLimiter  # noqa: E402
+from history.reader import Plans, Reader  # noqa: E402
+from history.rest_application import RestApplication  # noqa: E402
+from history.rest_services import RestServices  # noqa: E402
 from marketdata.catalog_store import load_catalog_in_thread  # noqa: E402
 from marketdata.consumer import LiveConsumer  # noqa: E402
 from marketdata.dialects import Dialect, ServerFacts  # noqa: E402
 from marketdata.runtime import Options, Runtime  # noqa: E402
 from marketdata.session import UNIFIED  # noqa: E402
+
+# First parts of the paths that need no session, user or middleware, and those below
+# them that do: pages of packages, with templates.
+REST_PATHS = {"api", "udf", "health", "healthz", "readyz", "metrics"}
+PAGES = ("/api/schema", "/api/docs")
+
+
+def make_rest() -> RestApplication:
+    """Return REST as the settings want it."""
+    lookups, reader = (
+        Reader(
+            max_connections=settings.REST_CONNECTIONS,
+            timeout_s=settings.DB_CONNECT_TIMEOUT_S,
+            plans=plans,
+        )
+        for plans in (Plans.ONE_FOR_ALL, Plans.OF_EACH)
+    )
+    services = RestServices(
+        lookups=lookups,
+        reader=reader,
+        limiter=RateLimiter(settings.REDIS_URL, settings.CHANNEL_PREFIX),
+        identify=AnonymousClients(
+            requests_per_min=settings.REST_REQUESTS_PER_MIN,
+            trusted_proxies=settings.TRUSTED_PROXIES,
+            limits_loopback=settings.RATE_LIMIT_LOOPBACK,
+        ),
+        allowed_origins=settings.ALLOWED_ORIGINS,
+        cache=AnswerCache(settings.REST_CACHE_BYTES),
+    )
+    return RestApplication(services, "config.rest_urls")
+
+
+class HttpApplication:
+    """Serves REST by the application made for it, everything else by Django's."""
+
+    def __init__(self, rest: RestApplication) -> None:
+        self._rest = rest
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answer one request."""
+        path = scope["path"]
+        is_rest = path[1:].partition("/")[0] in REST_PATHS
+        if is_rest and not path.startswith(PAGES):
+            await self._rest(scope, receive, send)
+        else:
+            await django_application(scope, receive, send)
 
 
 def dialect_of(path: str) -> Dialect:
@@ -47,7 +100,7 @@ runtime = Runtime(
 )
 application = ProtocolTypeRouter(
     {
-        "http": http_application,
+        "http": HttpApplication(make_rest()),
         "websocket": LiveConsumer.as_asgi(runtime=runtime),
     }
 )

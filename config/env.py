@@ -27,6 +27,8 @@ ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", "")  # read by `ensure_admin` only
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 ALLOWED_ORIGINS = env.list("ALLOWED_ORIGINS", default=[])
+# A proxy in front ends TLS and sets X-Forwarded-Proto itself.
+BEHIND_TLS = env.bool("BEHIND_TLS", False)
 LOG_LEVEL = env.str("LOG_LEVEL", config_file.logging.level).upper()
 
 # --- Shared state -------------------------------------------------------------------
@@ -50,6 +52,17 @@ CATALOG_REFRESH_S = env.float("CATALOG_REFRESH_S", 10.0)
 MAX_SUBSCRIPTIONS = env.int("MAX_SUBSCRIPTIONS", 50)
 MAX_QUEUE_BYTES = env.int("MAX_QUEUE_BYTES", 1024 * 1024)
 MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", 100 * 1024)
+
+# --- REST ---------------------------------------------------------------------------
+# Addresses and networks of proxies whose X-Real-IP is the client's address.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+# Of a client without a key; 0 and server A's switch: no limit.
+REST_REQUESTS_PER_MIN = env.int("REST_REQUESTS_PER_MIN", 600)
+if env.bool("RATE_LIMIT_DISABLED", False):
+    REST_REQUESTS_PER_MIN = 0
+RATE_LIMIT_LOOPBACK = env.bool("RATE_LIMIT_LOOPBACK", False)
+REST_CONNECTIONS = max(1, env.int("REST_CONNECTIONS", 8))
+REST_CACHE_BYTES = env.int("REST_CACHE_BYTES", 32 * 1024 * 1024)
 
 # --- Brokers ------------------------------------------------------------------------
 BROKERS = {item.name.lower(): item for item in config_file.brokers}
@@ -84,4 +97,32 @@ RECORDER_MAX_ROWS = env.int("RECORDER_MAX_ROWS", 1_000_000)
 CANDLE_REFRESH_S = env.float("CANDLE_REFRESH_S", 10.0)
 MAX_RANGE_DAYS = env.int("MAX_RANGE_DAYS", 365)
 TICK_CHUNK_DAYS = env.int("TICK_CHUNK_DAYS", 30)
-DUKASCOPY_SOURCE = env.str("DUKASCOPY_SOURCE", "")
+TICK_INDEXES = env.list("TICK_INDEXES", default=[])
+
+# --- Sources of history -------------------------------------------------------------
+DUKASCOPY_SOURCE = env.str("DUKASCOPY_SOURCE", "dukascopy")
+DUKASCOPY_URL = env.str("DUKASCOPY_URL", "https://jetta.dukascopy.com/v1")
+DUKASCOPY_BI5_URL = env.str(
+    "DUKASCOPY_BI5_URL", "https://datafeed.dukascopy.com/datafeed"
+)
+# The API is undocumented and its terms are the owner's to check: ask little of it.
+DUKASCOPY_CONCURRENCY = max(1, env.int("DUKASCOPY_CONCURRENCY", 4))
+DUKASCOPY_REQUESTS_PER_S = max(0.01, env.float("DUKASCOPY_REQUESTS_PER_S", 5.0))
+DUKASCOPY_RETRIES = max(0, env.int("DUKASCOPY_RETRIES", 4))
+# Without a byte, of a whole request, and of all tries for an hour with their waits.
+DUKASCOPY_SILENCE_S = env.float("DUKASCOPY_SILENCE_S", 10.0)
+DUKASCOPY_REQUEST_S = env.float("DUKASCOPY_REQUEST_S", 30.0)
+DUKASCOPY_HOUR_S = env.float("DUKASCOPY_HOUR_S", 100.0)
+DUKASCOPY_CACHE = env.str("DUKASCOPY_CACHE", "")
+
+# --- Import jobs and the daily schedule ---------------------------------------------
+# Imported every day: symbols, `*` for all that have history of Dukascopy, or none.
+IMPORT_SYMBOLS = env.list("IMPORT_SYMBOLS", default=[])
+IMPORT_DAYS = max(1, env.int("IMPORT_DAYS", 7))
+# UTC. The check follows an hour later, the retention two.
+IMPORT_AT_HOUR = env.int("IMPORT_AT_HOUR", 3) % 24
+# A worker that does not renew its job for this long has died.
+IMPORT_JOB_LEASE_S = max(2.0, env.float("IMPORT_JOB_LEASE_S", 60.0))
+IMPORT_JOB_DEATHS = max(1, env.int("IMPORT_JOB_DEATHS", 5))
+IMPORT_REAP_S = env.float("IMPORT_REAP_S", 30.0)
+TICK_RETENTION_DAYS = max(0, env.int("TICK_RETENTION_DAYS", 0))

@@ -1,5 +1,8 @@
 """Django's settings; every value that varies comes from `config.env`."""
 
+from celery.schedules import crontab
+from kombu.entity import Queue
+
 from config import databases, env
 from config.logs import configure_logs
 
@@ -17,6 +20,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
     "marketdata",
     "brokers",
@@ -69,7 +74,17 @@ CACHES = {
 }
 
 CELERY_BROKER_URL = env.REDIS_URL
-CELERY_TASK_DEFAULT_QUEUE = env.CHANNEL_PREFIX
+# Imports take long and may wait for each other; the refresh of candles must not wait
+# for them, so they have a queue and workers of their own.
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_QUEUES = (
+    Queue("default"),  # type: ignore[no-untyped-call]
+    Queue("imports"),  # type: ignore[no-untyped-call]
+)
+CELERY_TASK_ROUTES = {
+    "importer.reap_jobs": {"queue": "default"},  # short, and not to wait either
+    "importer.*": {"queue": "imports"},
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # config.logs has set the logs up
 CELERY_TASK_ACKS_LATE = True
@@ -79,25 +94,63 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_TIME_LIMIT = 4 * 3600
 # Redis hands a task out again after this time even while it runs (celery#5935), so it
 # is longer than any task may take.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 5 * 3600}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 5 * 3600,
+    "global_keyprefix": f"{env.CHANNEL_PREFIX}:",
+}
 CELERY_BEAT_SCHEDULE = {
     "refresh-candles": {
         "task": "history.refresh_candles",
         "schedule": env.CANDLE_REFRESH_S,
         "options": {"expires": env.CANDLE_REFRESH_S},
-    }
+    },
+    "reap-import-jobs": {
+        "task": "importer.reap_jobs",
+        "schedule": env.IMPORT_REAP_S,
+        "options": {"expires": env.IMPORT_REAP_S},
+    },
+    # These look at their settings and do nothing where those say so: an entry that is
+    # left out would stay in the scheduler's database.
+    "import-missing": {
+        "task": "importer.import_missing",
+        "schedule": crontab(minute="0", hour=str(env.IMPORT_AT_HOUR)),
+    },
+    "check-imported": {
+        "task": "importer.check_imported",
+        "schedule": crontab(minute="0", hour=str((env.IMPORT_AT_HOUR + 1) % 24)),
+    },
+    "drop-old-ticks": {
+        "task": "importer.drop_old_ticks",
+        "schedule": crontab(minute="0", hour=str((env.IMPORT_AT_HOUR + 2) % 24)),
+    },
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": [
-        "history.renderers.FastJSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
-    ],
+    "DEFAULT_RENDERER_CLASSES": ["history.renderers.FastJSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "history.api_errors.handle_exception",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Market Data Server API",
+    "VERSION": "1",
+    "DESCRIPTION": "Stored ticks, trades and candles. Times are Unix seconds.",
+    "OAS_VERSION": "3.1.0",
+    "PREPROCESSING_HOOKS": ["history.api_schema.without_slash"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_URLCONF": "config.rest_urls",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# Forms of the admin are accepted from our own origins; behind a proxy that ends TLS
+# they arrive as http.
+CSRF_TRUSTED_ORIGINS = [item for item in env.ALLOWED_ORIGINS if "://" in item]
+if env.BEHIND_TLS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -1,14 +1,20 @@
-"""Addresses of the HTTP side; WebSocket paths are in `config.asgi`."""
+"""Addresses of Django's side: pages. REST is in `config.rest_urls`."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from marketdata.views import index
 
 urlpatterns = [
     path("", index),
     path("admin/", admin.site.urls),
-    path("", include("history.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    # Server A's address.
+    re_path(r"^(?:api-docs|api/docs)/?$", RedirectView.as_view(pattern_name="docs")),
+    path("api/schema", RedirectView.as_view(pattern_name="schema")),
 ]
 
 # Every error that is not a page of the admin is JSON, whoever raised it.

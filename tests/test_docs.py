@@ -18,7 +18,7 @@ def sources() -> str:
 
 def test_every_setting_is_documented() -> None:
     read = re.findall(
-        r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "config" / "env.py").read_text()
+        r'env\.\w+\(\s*"([A-Z0-9_]+)"', (ROOT / "config" / "env.py").read_text()
     )
 
     missing = [name for name in read if name not in DOCS["operating.md"]]
@@ -38,7 +38,7 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_error_code_is_documented() -> None:
-    codes = set(re.findall(r'\bcode(?:: \w+)? = "([A-Z_]+)"', sources()))
+    codes = set(re.findall(r'\bcode(?:: \w+)? = "([A-Z0-9_]+)"', sources()))
     text = "\n".join(DOCS.values())
 
     assert {code for code in codes if f"`{code}`" not in text} == set()

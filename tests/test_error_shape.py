@@ -33,9 +33,9 @@ REQUESTS = [
     ),
     (
         "get",
-        f"/api/candles?symbol=EURUSD&timeframe=1w&{RANGE}",
+        f"/api/candles?symbol=EURUSD&align=UTC@17:00&{RANGE}",
         400,
-        "INVALID_TIMEFRAME",
+        "VALIDATION_ERROR",
     ),
     ("get", "/api/candles/EURUSD/1h", 400, "MISSING_PARAMETERS"),
     ("get", f"/api/candles/EURUSD/7m?{RANGE}", 400, "INVALID_TIMEFRAME"),
@@ -45,6 +45,11 @@ REQUESTS = [
     ("get", "/api/metadata?symbol=EURUSD", 404, "SYMBOL_NOT_FOUND"),
     ("get", "/api/metadata?symbol=", 400, "VALIDATION_ERROR"),
     ("get", "/api/metadata/EURUSD", 404, "SYMBOL_NOT_FOUND"),
+    ("get", "/api/ticks?symbol=EURUSD", 400, "VALIDATION_ERROR"),
+    ("get", f"/api/ticks?symbol=EURUSD&{RANGE}", 404, "SYMBOL_NOT_FOUND"),
+    ("get", f"/api/ticks?symbol=EURUSD&cursor=x&{RANGE}", 400, "VALIDATION_ERROR"),
+    ("get", "/api/coverage", 400, "VALIDATION_ERROR"),
+    ("get", "/api/coverage?symbol=EURUSD", 404, "SYMBOL_NOT_FOUND"),
     ("get", "/api", 404, "NOT_FOUND"),
     ("get", "/api/", 404, "NOT_FOUND"),
     ("get", "/api/nothing", 404, "NOT_FOUND"),
@@ -77,9 +82,9 @@ def assert_shape(response, status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "address", "status", "code"), REQUESTS)
-@pytest.mark.django_db
-def test_errors_have_the_shape(client, method, address, status, code):
-    response = getattr(client, method)(address)
+@pytest.mark.django_db(transaction=True)
+def test_errors_have_the_shape(rest, method, address, status, code):
+    response = rest.request(method.upper(), address)
 
     assert_shape(response, status, code)
 
@@ -88,10 +93,10 @@ def test_errors_have_the_shape(client, method, address, status, code):
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("address", ["/api/nothing", "/api/candles/EURUSD/"])
 def test_compat_check_34_unknown_address_names_its_path(
-    client, settings, debug, method, address
+    rest, settings, debug, method, address
 ):
     settings.DEBUG = debug
-    response = getattr(client, method)(f"{address}?a=b")
+    response = rest.request(method.upper(), f"{address}?a=b")
 
     assert response.status_code == 404
     assert response.json() == {
@@ -101,28 +106,27 @@ def test_compat_check_34_unknown_address_names_its_path(
     }
 
 
-def test_compat_check_34_wrong_method_says_which_are_allowed(client):
-    response = client.post("/api/candles", b"{nonsense", "application/json")
+def test_compat_check_34_wrong_method_says_which_are_allowed(rest):
+    response = rest.request("POST", "/api/candles")
 
     assert_shape(response, 405, "METHOD_NOT_ALLOWED")
     assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_compat_check_34_refused_host_is_a_validation_error(client, settings):
+def test_compat_check_34_refused_host_is_a_validation_error(rest, settings):
     settings.ALLOWED_HOSTS = ["example.org"]
 
-    assert_shape(client.get("/api/metadata"), 400, "VALIDATION_ERROR")
+    assert_shape(rest.get("/api/metadata"), 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "image/png", "text/csv"])
-def test_compat_check_34_unexpected_error_is_internal(client, monkeypatch, accept):
+def test_compat_check_34_unexpected_error_is_internal(rest, monkeypatch, accept):
     def fail(*args: object) -> None:
         raise KeyError("SELECT secret FROM table")
 
-    monkeypatch.setattr(views, "select_all_series", fail)
-    client.raise_request_exception = False
+    monkeypatch.setattr(views, "all_series_of", fail)
 
-    response = client.get("/api/metadata", HTTP_ACCEPT=accept)
+    response = rest.get("/api/metadata", Accept=accept)
 
     assert_shape(response, 500, "INTERNAL_ERROR")
     assert b"SELECT" not in response.content
