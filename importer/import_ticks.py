@@ -45,7 +45,7 @@ def import_ticks(
     with ExitStack() as stack:
         if order.manages_indexes:
             stack.enter_context(without_indexes())
-        crew = _hire(order.workers, stack)
+        crew = _hire(order, stack)
         refreshes = []
         for instrument in order.instruments:
             symbol = instrument.symbol
@@ -75,10 +75,12 @@ def range_of(order: ImportOrder, series_id: int, symbol: str) -> HourRange:
     return hours
 
 
-def _hire(workers: int, stack: ExitStack) -> Crew:
-    # What a transaction has not committed, other connections do not see.
-    is_alone = workers == 1 or connection.in_atomic_block
-    threads = 0 if is_alone else workers
+def _hire(order: ImportOrder, stack: ExitStack) -> Crew:
+    days = len(list(order.hours.days())) if order.hours else order.workers
+    # A day is one transaction: to connect again for it takes longer than it saves. And
+    # what a transaction has not committed, other connections do not see.
+    is_alone = min(order.workers, days) == 1 or connection.in_atomic_block
+    threads = 0 if is_alone else min(order.workers, days)
     writers = DatabaseThreads(threads, "import-write")
     refreshers = DatabaseThreads(min(threads, 1), "import-refresh")
     return Crew(stack.enter_context(writers), stack.enter_context(refreshers))

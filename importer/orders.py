@@ -46,10 +46,11 @@ class ImportOrder:
     ``is_forced`` reads hours again that are stored; ``fills_gaps`` those, too, that
     were asked for often enough. ``has_refresh`` False leaves the candles to the next
     refresh. ``chunk_days`` are refreshed at a time. ``workers`` connections write; with
-    1, and within a transaction, everything happens in the caller's. ``replaces_live``
-    lets the archive's ticks take the place of live ones. ``manages_indexes`` drops the
-    configured indexes of ticks first, and makes them again at the end. ``pick`` chooses
-    the hours to read instead of those that their state asks for (a repair).
+    1, for a day, and within a transaction everything happens in the caller's.
+    ``replaces_live`` lets the archive's ticks take the place of live ones.
+    ``manages_indexes`` drops the configured indexes of ticks first, and makes them
+    again at the end. ``pick`` chooses the hours to read instead of those that their
+    state asks for (a repair).
     """
 
     instruments: Sequence[ArchiveInstrument]

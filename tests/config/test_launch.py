@@ -1,4 +1,5 @@
 import fcntl
+import os
 import shlex
 import shutil
 import socket
@@ -54,5 +55,7 @@ def test_check_port_that_is_taken_names_the_setting_and_the_owner() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(launch.LaunchError, match=rf"port {port} \(PORT\).*pytest"):
+        with pytest.raises(
+            launch.LaunchError, match=rf"{port} \(PORT\).*process {os.getpid()}"
+        ):
             launch.check_port(port)
