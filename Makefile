@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: help run dev test check fmt bench lock clean venv
+.PHONY: help run dev test fuzz check fmt bench lock clean venv
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -15,6 +15,10 @@ dev: venv  ## the same; web and feeds restart when a source file changes
 
 test: venv check  ## lint, types and all tests, against real services
 	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m pytest $(ARGS)
+
+fuzz: venv  ## ask REST thousands of things by its schema
+	@$(VENV)/python -m config.launch exec -- env FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) \
+	    $(VENV)/python -m pytest tests/history/test_openapi.py -k whatever $(ARGS)
 
 check: venv  ## lint and types
 	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy

@@ -1,7 +1,5 @@
 """Candles by the reader, as columns: one row of arrays, whatever their number."""
 
-import msgspec
-
 from history.candle_bodies import CandleBody
 from history.candle_plan import plan_candles
 from history.candle_range import CandleRange
@@ -22,5 +20,5 @@ async def read_candles(
     Times are microseconds, prices exact. One statement.
     """
     # What is not named is not computed: `complete` costs a probe per candle.
-    names = tuple(field.name for field in msgspec.structs.fields(kind))
-    return await reader.fetch_columns(plan_candles(series_id, wanted, now_us), names)
+    statement = plan_candles(series_id, wanted, now_us)
+    return await reader.fetch_columns(statement, kind.__struct_fields__)

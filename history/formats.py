@@ -92,8 +92,7 @@ def tail(form: Format) -> bytes:
 
 def csv_header(kind: type[msgspec.Struct]) -> bytes:
     """Return the first line of a CSV body."""
-    names = [field.encode_name for field in msgspec.structs.fields(kind)]
-    return ",".join(names).encode() + b"\n"
+    return ",".join(kind.__struct_fields__).encode() + b"\n"
 
 
 def _csv_lines(columns: Sequence[Sequence[object]]) -> bytes:

@@ -9,12 +9,16 @@ from collections.abc import Awaitable, Callable
 from io import BytesIO
 from typing import Any
 
+import structlog
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse, StreamingHttpResponse
 
 from history.api_errors import bad_request
 from history.rest_services import RestServices
+from marketdata.asgi_extensions import ABORT_EXTENSION
+
+log = structlog.get_logger(__name__)
 
 _WITHOUT_BODY = (204, 304)
 
@@ -46,7 +50,7 @@ class RestApplication(ASGIHandler):
         """Answer one request."""
         response = await self._answer(scope)
         if response.streaming:
-            await self._stream(response, receive, send)
+            await self._stream(response, scope, receive, send)
         else:
             if response.status_code not in _WITHOUT_BODY:
                 response.headers["Content-Length"] = str(len(response.content))
@@ -63,7 +67,11 @@ class RestApplication(ASGIHandler):
         return await self._middleware_chain(request)
 
     async def _stream(
-        self, response: StreamingHttpResponse, receive: Receive, send: Send
+        self,
+        response: StreamingHttpResponse,
+        scope: Message,
+        receive: Receive,
+        send: Send,
     ) -> None:
         """Send the parts of a long answer until its end, or the client's."""
         sending = asyncio.ensure_future(self.send_response(response, send))
@@ -74,8 +82,13 @@ class RestApplication(ASGIHandler):
             for task in (sending, gone):
                 task.cancel()
             await asyncio.wait((sending, gone))
-        if not sending.cancelled():
-            sending.result()
+        if sending.cancelled() or sending.exception() is None:
+            return
+        log.error("answer cut", path=scope["path"], exc_info=sending.exception())
+        abort = scope.get("extensions", {}).get(ABORT_EXTENSION)
+        if abort is None:
+            sending.result()  # for the server to see
+        abort()
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -16,6 +16,7 @@ from autobahn.websocket.protocol import WebSocketProtocol as Autobahn
 from twisted.internet import defer, interfaces
 from zope.interface import implementer
 
+from marketdata.asgi_extensions import ABORT_EXTENSION
 from marketdata.outbox import PORT_EXTENSION
 from marketdata.stream_gate import StreamGates
 
@@ -119,9 +120,12 @@ class LiveServer(Server):
         self._is_stopping = False
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        """Start the application of a connection, with a port if it is a WebSocket."""
+        """Start the application of a connection, with what our server adds."""
+        extensions = scope.setdefault("extensions", {})
         if isinstance(protocol, LiveProtocol):
-            scope.setdefault("extensions", {})[PORT_EXTENSION] = protocol.port
+            extensions[PORT_EXTENSION] = protocol.port
+        else:
+            extensions[ABORT_EXTENSION] = lambda: _abort(protocol)
         return super().create_application(protocol, scope)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
@@ -187,3 +191,8 @@ class LiveServer(Server):
     def _running(self) -> list[asyncio.Future[Any]]:
         tasks = (item.get("application_instance") for item in self.connections.values())
         return [task for task in tasks if task is not None and not task.done()]
+
+
+def _abort(protocol: Any) -> None:
+    if protocol.channel is not None:
+        protocol.channel.transport.abortConnection()

@@ -78,6 +78,7 @@ PURE = {
     "importer/sources/base.py",
     "importer/sources/retry.py",
     "importer/suspects.py",
+    "marketdata/asgi_extensions.py",
     "marketdata/catalog.py",
     "marketdata/codes.py",
     "marketdata/dialects.py",

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.history.factories import T0, fixture_quotes, make_instrument, store_quotes
+from tests.marketdata.server_process import test_database_url
 
 HOURS = [
     {
@@ -32,8 +33,10 @@ HOURS = [
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
-def start_server(database_url: str) -> tuple[subprocess.Popen[str], int]:
-    """Return a web process that listens, and its port."""
+def start_server(
+    database_url: str, **environment: str
+) -> tuple[subprocess.Popen[str], int]:
+    """Return a web process that listens, and its port; values override settings."""
     server = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--host", "127.0.0.1", "--port", "0"],
         cwd=settings.BASE_DIR,
@@ -43,6 +46,7 @@ def start_server(database_url: str) -> tuple[subprocess.Popen[str], int]:
             "DB_POOL_MAX": "4",
             "ALLOWED_HOSTS": "127.0.0.1",
             "ENV_FILE": os.devnull,
+            **environment,
         },
         stdout=subprocess.PIPE,
         text=True,
@@ -64,17 +68,25 @@ def stop_server(server: subprocess.Popen[str]) -> None:
 @pytest.fixture
 def server_port(transactional_db) -> Iterator[int]:
     """The port of a web process that reads the tests' database."""
-    address, _, _ = settings.DATABASE_URL.rpartition("/")
-    server, port = start_server(f"{address}/{connection.settings_dict['NAME']}")
+    server, port = start_server(test_database_url())
     yield port
     stop_server(server)
 
 
-def get(port: int, address: str, accept: str = "*/*", method: str = "GET"):
+def get(
+    port: int,
+    address: str,
+    accept: str = "*/*",
+    method: str = "GET",
+    if_none_match: str = "",
+):
     """Return status, headers and body; the address is sent as it is written."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        client.request(method, address, headers={"Accept": accept})
+        headers = {"Accept": accept}
+        if if_none_match:
+            headers["If-None-Match"] = if_none_match
+        client.request(method, address, headers=headers)
         response = client.getresponse()
         return response.status, response.headers, response.read()
     finally:
@@ -156,6 +168,43 @@ def test_rest_without_database_url_answers_503_and_says_why():
         assert get_json(port, "/healthz")[0] == 200
     finally:
         stop_server(server)
+
+
+def test_compat_check_32_two_processes_share_the_count(transactional_db):
+    environment = {
+        "CHANNEL_PREFIX": f"limits-{os.getpid()}",
+        "RATE_LIMIT_LOOPBACK": "true",
+        "REST_REQUESTS_PER_MIN": "3",
+    }
+    servers = [start_server(test_database_url(), **environment) for _ in range(2)]
+    try:
+        answers = [get(servers[turn % 2][1], "/api/metadata") for turn in range(4)]
+    finally:
+        for server, _ in servers:
+            stop_server(server)
+
+    assert [status for status, _, _ in answers] == [200, 200, 200, 429]
+    assert int(answers[-1][1]["Retry-After"]) <= 60
+
+
+def test_compat_check_30_not_modified_over_a_socket(server_port):
+    store_quotes(fixture_quotes())
+    address = f"/api/candles?symbol=EURUSD&timeframe=5m&from={T0}&to={T0 + 3599}"
+    _, first, _ = get(server_port, address)
+
+    status, headers, body = get(server_port, address, if_none_match=first["ETag"])
+
+    assert (status, body) == (304, b"")
+    assert headers["ETag"] == first["ETag"]
+    assert headers["Cache-Control"] == "public, max-age=300"
+    assert headers["Vary"] == "Accept, Origin"
+
+
+def test_compat_check_35_api_docs_over_a_socket(server_port):
+    assert get(server_port, "/api-docs")[0] == 302
+    status, _, page = get(server_port, "/api/docs/")
+    assert (status, b"SwaggerUIBundle" in page) == (200, True)
+    assert get(server_port, "/api/schema/")[0] == 200
 
 
 def test_rest_recovers_when_the_database_cuts_its_connections(server_port):

@@ -1,11 +1,13 @@
 """Long answers over a real socket: bounded memory, whatever the client does."""
 
+import contextlib
 import socket
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.db import connection
 
 from history.columns import TickColumns
 from tests.history.storage import T0_US, make_series, store
@@ -54,9 +56,11 @@ def memory_kib(pid: int) -> int:
 
 
 def read_all(client: socket.socket) -> bytes:
+    """Return everything until the server closes, or cuts, the connection."""
     chunks = []
-    while chunk := client.recv(1 << 20):
-        chunks.append(chunk)
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := client.recv(1 << 20):
+            chunks.append(chunk)
     return b"".join(chunks)
 
 
@@ -97,3 +101,22 @@ def test_export_ends_with_its_client(server):
         assert time.monotonic() < deadline, "it is still reading"
         spent = cpu_ticks()
         time.sleep(0.5)
+
+
+def test_export_that_fails_midway_is_cut_and_the_server_goes_on(server):
+    process, port = server
+    with request(port, EXPORT) as client:
+        client.recv(1 << 10)
+        with connection.cursor() as cursor:
+            # The pages that were not read yet cannot be any more.
+            cursor.execute("ALTER TABLE ticks RENAME COLUMN bid TO gone")
+        try:
+            body = read_all(client)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE ticks RENAME COLUMN gone TO bid")
+
+    assert not body.endswith(b"\r\n0\r\n\r\n")
+    with request(port, "/api/metadata") as client:
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+    assert process.poll() is None
