@@ -1,6 +1,6 @@
 import pytest
 
-from marketdata.origins import is_allowed
+from marketdata.origins import is_allowed, is_listed
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,33 @@ def test_other_pages_are_refused(origin):
 )
 def test_allowed_origins_are_allowed(allowed):
     assert is_allowed("https://desk.example", "md.example", [allowed])
+
+
+@pytest.mark.parametrize(
+    ("origin", "entry"),
+    [
+        ("https://a.example.com", "https://*.example.com"),
+        ("https://a.b.example.com", "https://*.example.com"),
+        ("http://localhost:5173", "http://localhost:*"),
+        ("HTTPS://App.Example.com", "https://app.example.com/"),
+        ("null", "*"),
+    ],
+)
+def test_is_listed_takes_wildcards_inside_entries(origin, entry):
+    assert is_listed(origin, [entry])
+
+
+@pytest.mark.parametrize(
+    ("origin", "entry"),
+    [
+        ("https://example.com", "https://*.example.com"),
+        ("https://evil.com/.example.com", "https://*.example.com"),
+        ("https://evil.com:1.example.com", "https://*.example.com"),
+        ("https://a.example.com.evil.com", "https://*.example.com"),
+        ("https://aXexample.com", "https://a.example.com"),
+        ("http://localhost:5173", "http://localhost"),
+        ("", "https://*"),
+    ],
+)
+def test_is_listed_lets_a_wildcard_leave_no_host_name(origin, entry):
+    assert not is_listed(origin, [entry])
