@@ -27,7 +27,7 @@ from marketdata.catalog_store import load_catalog_in_thread  # noqa: E402
 from marketdata.consumer import LiveConsumer  # noqa: E402
 from marketdata.dialects import Dialect, ServerFacts  # noqa: E402
 from marketdata.runtime import Options, Runtime  # noqa: E402
-from marketdata.session import UNIFIED  # noqa: E402
+from marketdata.sessions.unified import UNIFIED  # noqa: E402
 
 # First parts of the paths that need no session, user or middleware, and those below
 # them that do: pages of packages, with templates.
@@ -88,7 +88,6 @@ runtime = Runtime(
         facts=ServerFacts(
             server=uuid4().hex[:8],
             heartbeat_s=settings.HEARTBEAT_S,
-            max_subscriptions=settings.MAX_SUBSCRIPTIONS,
             max_frame_bytes=settings.MAX_FRAME_BYTES,
             max_queue_bytes=settings.MAX_QUEUE_BYTES,
         ),

@@ -9,16 +9,19 @@ import random
 import time
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import structlog
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 
-from marketdata.codes import CloseCode, ErrorCode
+from marketdata.clients import Client
+from marketdata.codes import CloseCode
 from marketdata.connections import connections
-from marketdata.dialects import Dialect, Session
-from marketdata.effects import Close, Effect, Join, Leave, Send
-from marketdata.exceptions import InvalidMessage
+from marketdata.dialects import Dialect, Figures, Opening, Session
+from marketdata.effects import Authenticate, Close, Effect, Join, Leave, Send
+from marketdata.encodings import Encoding
+from marketdata.exceptions import AuthFailed, InvalidMessage
 from marketdata.hub import Hub
 from marketdata.origins import is_allowed
 from marketdata.outbox import PORT_EXTENSION, AsgiPort, Outbox, Port
@@ -38,7 +41,7 @@ class LiveConsumer(AsyncConsumer):
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._topics: set[Topic] = set()
+        self._pairs: set[tuple[Topic, Encoding]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._is_counted = False
         self._hub: Hub
@@ -51,7 +54,8 @@ class LiveConsumer(AsyncConsumer):
         """Serve the connection; whatever ends it, nothing of it stays in the hub."""
         options = self._runtime.options
         self._dialect = options.dialect_of(scope["path"])
-        self._session = self._dialect.new_session(options.facts)
+        opening = Opening(scope["path"], _query(scope), Client())
+        self._session = self._dialect.new_session(options.facts, opening)
         port = scope.get("extensions", {}).get(PORT_EXTENSION)
         if port is None:
             port = AsgiPort(send, receive)
@@ -64,7 +68,7 @@ class LiveConsumer(AsyncConsumer):
             await super().__call__(scope, receive, send)
         except Exception:
             log.exception("session failed", path=scope["path"])
-            self._fail(CloseCode.SERVER_ERROR, ErrorCode.INTERNAL_ERROR, "Server error")
+            self._end(CloseCode.SERVER_ERROR, "Server error")
             await self._port.finish()
         finally:
             self._clean_up()
@@ -87,14 +91,13 @@ class LiveConsumer(AsyncConsumer):
             headers.get(b"host", b"").decode("latin1"),
             self._runtime.options.allowed_origins,
         ):
-            text = "pages of this origin may not connect"
-            self._fail(CloseCode.FORBIDDEN, ErrorCode.FORBIDDEN, text)
+            self._end(CloseCode.FORBIDDEN, "pages of this origin may not connect")
             return
         connections.clients += 1
         self._is_counted = True
-        await self._perform(self._session.open())
-        self._schedule_heartbeat()
         self._hub = await self._runtime.hub()
+        await self._perform(self._session.open(self._hub.catalog))
+        self._schedule_heartbeat()
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """Answer a client's frame."""
@@ -106,7 +109,7 @@ class LiveConsumer(AsyncConsumer):
         size = len(frame) if text is None else len(text.encode())
         if size > limit:
             error = InvalidMessage(f"at most {limit} bytes", f"{size}")
-            self._fail(CloseCode.MESSAGE_TOO_BIG, ErrorCode.INVALID_MESSAGE, str(error))
+            self._end(CloseCode.MESSAGE_TOO_BIG, str(error))
             return
         effects = self._session.receive(
             frame, catalog=self._hub.catalog, now_us=time.time_ns() // 1_000
@@ -119,8 +122,11 @@ class LiveConsumer(AsyncConsumer):
 
     async def websocket_shutdown(self, message: dict[str, Any]) -> None:
         """Say good-bye: our server stops (an event of its own, not of ASGI)."""
-        frame = self._session.shutdown(random.randrange(MAX_RECONNECT_MS))
-        self._end(CloseCode.GOING_AWAY, frame)
+        self._end(
+            CloseCode.GOING_AWAY,
+            "Server shutting down",
+            reconnect_ms=random.randrange(MAX_RECONNECT_MS),
+        )
 
     # Effects
 
@@ -131,10 +137,13 @@ class LiveConsumer(AsyncConsumer):
                     self._outbox.deliver((frame,))
                 case Join():
                     await self._join(effect)
-                case Leave(topics):
-                    self._leave(topics)
-                case Close(code, frame):
-                    self._end(code, frame)
+                case Leave(pairs):
+                    self._leave(pairs)
+                case Authenticate(_, answer):
+                    # There are no keys yet, so none is right.
+                    await self._perform(answer(AuthFailed("Invalid authentication")))
+                case Close():
+                    self._close(effect)
 
     async def _join(self, join: Join) -> None:
         await self._hub.prepare(join.topics)
@@ -142,25 +151,27 @@ class LiveConsumer(AsyncConsumer):
         # reply, and nothing between its snapshot and its next record is missed.
         if self._outbox.is_closed:
             return
-        for topic in join.topics:
-            self._hub.attach(topic, self._dialect, self._outbox)
-        self._count(self._topics.union(join.topics))
-        positions = {topic: self._hub.position(topic) for topic in join.topics}
-        snapshots = [
-            self._hub.snapshot(topic, self._dialect) for topic in join.snapshots
-        ]
-        self._outbox.deliver(
-            [join.reply(positions), *(frame for frame in snapshots if frame)]
+        for follow in join.follows:
+            self._hub.attach(follow.topic, follow.encoding, self._outbox)
+        self._count(
+            self._pairs.union((item.topic, item.encoding) for item in join.follows)
         )
+        reply = join.reply({topic: self._hub.position(topic) for topic in join.topics})
+        snapshots = [
+            self._hub.snapshot(follow.topic, follow.encoding)
+            for follow in join.follows
+            if follow.snapshot
+        ]
+        self._outbox.deliver([frame for frame in (reply, *snapshots) if frame])
 
-    def _leave(self, topics: Iterable[Topic]) -> None:
-        for topic in topics:
-            self._hub.detach(topic, self._dialect, self._outbox)
-        self._count(self._topics.difference(topics))
+    def _leave(self, pairs: Iterable[tuple[Topic, Encoding]]) -> None:
+        for topic, encoding in pairs:
+            self._hub.detach(topic, encoding, self._outbox)
+        self._count(self._pairs.difference(pairs))
 
-    def _count(self, topics: set[Topic]) -> None:
-        connections.subscriptions += len(topics) - len(self._topics)
-        self._topics = topics
+    def _count(self, pairs: set[tuple[Topic, Encoding]]) -> None:
+        connections.subscriptions += len(pairs) - len(self._pairs)
+        self._pairs = pairs
 
     # Heartbeat and end
 
@@ -169,11 +180,8 @@ class LiveConsumer(AsyncConsumer):
         self._timer = asyncio.get_running_loop().call_later(interval_s, self._beat)
 
     def _beat(self) -> None:
-        frame = self._session.heartbeat(
-            time.time_ns() // 1_000,
-            sent=self._outbox.sent,
-            queued_bytes=self._outbox.queued_bytes,
-        )
+        figures = Figures(self._outbox.sent, self._outbox.queued_bytes, skipped=0)
+        frame = self._session.heartbeat(time.time_ns() // 1_000, figures)
         if frame is not None:
             self._outbox.deliver((frame,))
         self._schedule_heartbeat()
@@ -181,25 +189,28 @@ class LiveConsumer(AsyncConsumer):
     def _on_overflow(self) -> None:
         # The hub may be in the middle of the topic's sinks.
         asyncio.get_running_loop().call_soon(
-            self._fail,
+            self._end,
             CloseCode.TOO_SLOW,
-            ErrorCode.TOO_SLOW,
             "the client reads too slowly: its queue is over the limit",
         )
 
-    def _fail(self, code: CloseCode, error: ErrorCode, text: str) -> None:
-        self._end(code, self._session.error(error, text))
+    def _end(self, code: CloseCode, message: str, *, reconnect_ms: int = 0) -> None:
+        self._close(self._session.end(code, message, reconnect_ms=reconnect_ms))
 
-    def _end(self, code: CloseCode, frame: bytes | None) -> None:
+    def _close(self, close: Close) -> None:
         self._clean_up()
-        self._outbox.close(code, frame)
+        self._outbox.close(close.code, close.frame)
 
     def _clean_up(self) -> None:
-        if self._topics:
-            self._leave(self._topics)
+        if self._pairs:
+            self._leave(self._pairs)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         connections.clients -= self._is_counted
         self._is_counted = False
         self._outbox.is_closed = True
+
+
+def _query(scope: dict[str, Any]) -> dict[str, str]:
+    return dict(parse_qsl(scope["query_string"].decode("latin1")))

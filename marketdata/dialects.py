@@ -1,39 +1,34 @@
-"""What a dialect is: how records become frames, and how a session speaks."""
+"""What a dialect is: how a session speaks, on one family of paths."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
-from marketdata.catalog import Catalog, Instrument
-from marketdata.codes import ErrorCode
-from marketdata.effects import Effect
-from marketdata.records import Record
+from marketdata.catalog import Catalog
+from marketdata.clients import Client
+from marketdata.codes import CloseCode, ErrorCode
+from marketdata.effects import Close, Effect
 
 
-class EncodeData(Protocol):
-    """Makes the frame of a record; ``epoch`` is its text (`numbering.epoch_text`)."""
+class Figures(msgspec.Struct, frozen=True):
+    """Of one socket: frames sent, bytes that wait, records left out for it."""
 
-    def __call__(
-        self,
-        record: Record,
-        instrument: Instrument,
-        *,
-        number: int,
-        epoch: str,
-        phase: str | None = None,
-    ) -> bytes:
-        """Return the frame."""
+    sent: int
+    queued_bytes: int
+    skipped: int
 
 
 class Session(Protocol):
     """The state of one client's socket; no I/O, time is passed in."""
 
+    client: Client
+
     @property
     def subscription_count(self) -> int:
-        """Number of topics that the session follows."""
+        """Number of subscriptions that count against the plan."""
 
-    def open(self) -> Sequence[Effect]:
+    def open(self, catalog: Catalog) -> Sequence[Effect]:
         """Return what to do when the socket has opened."""
 
     def receive(
@@ -41,29 +36,40 @@ class Session(Protocol):
     ) -> Sequence[Effect]:
         """Return what to do about a client's frame (bytes: a binary one)."""
 
-    def heartbeat(self, now_us: int, *, sent: int, queued_bytes: int) -> bytes | None:
+    def heartbeat(self, now_us: int, figures: Figures) -> bytes | None:
         """Return the heartbeat frame, None if the dialect has none."""
 
-    def error(self, code: ErrorCode, message: str) -> bytes:
-        """Return the frame of an error that no request caused."""
+    def error(
+        self, code: ErrorCode, message: str, *, text: str | bytes = ""
+    ) -> bytes | None:
+        """Return the frame of an error that the session did not find itself.
 
-    def shutdown(self, reconnect_after_ms: int) -> bytes | None:
-        """Return the frame before the server stops, None if the dialect has none."""
+        ``text`` is the client's frame that it answers, for its id.
+        """
+
+    def end(self, code: CloseCode, message: str, *, reconnect_ms: int = 0) -> Close:
+        """Return how to close the socket in the dialect's own words."""
 
 
 class ServerFacts(msgspec.Struct, frozen=True):
-    """What a session tells its client: who serves, and the limits that hold."""
+    """What holds for all sessions of a server, and is told to clients."""
 
     server: str
     heartbeat_s: float
-    max_subscriptions: int
     max_frame_bytes: int
     max_queue_bytes: int
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """What a client asked for by connecting; ``query`` has the URL's parameters."""
+
+    path: str
+    query: dict[str, str]
+    client: Client
 
 
 class Dialect(msgspec.Struct, frozen=True, eq=False):
     """A family of client frames; compared and hashed by identity."""
 
     name: str
-    encode_data: EncodeData
-    new_session: Callable[[ServerFacts], Session]
+    new_session: Callable[[ServerFacts, Opening], Session]

@@ -13,6 +13,8 @@ MarketDataError
  +-- UnsupportedSince
  +-- SubscriptionLimit
  +-- AuthFailed
+ +-- AuthRequired
+ +-- Forbidden
  +-- BrokerAuthFailed
 """
 
@@ -129,6 +131,18 @@ class AuthFailed(MarketDataError):
     """Raised when a client's key or token is missing or not accepted."""
 
     code = "INVALID_AUTH"
+
+
+class AuthRequired(MarketDataError):
+    """Raised when a client must say who it is before it asks for anything."""
+
+    code = "AUTH_REQUIRED"
+
+
+class Forbidden(MarketDataError):
+    """Raised when a client's plan does not allow what it asks for."""
+
+    code = "FORBIDDEN"
 
 
 class BrokerAuthFailed(MarketDataError):

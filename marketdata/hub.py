@@ -1,4 +1,4 @@
-"""A process's fan-out: one membership per topic, one encoding per dialect and record.
+"""A process's fan-out: one membership per topic, each record encoded once per encoding.
 
 Everything here runs in one event loop and nothing on the way of a record waits. Sinks
 are the outboxes of sessions; a topic's group is joined while it has any.
@@ -11,8 +11,8 @@ from typing import Protocol
 import msgspec
 
 from marketdata.catalog import Catalog, Instrument
-from marketdata.dialects import Dialect
 from marketdata.effects import Position
+from marketdata.encodings import Encoding
 from marketdata.exceptions import InvalidLayerMessage
 from marketdata.layer_messages import NumberedRecords, decode_message
 from marketdata.layers import Message
@@ -64,10 +64,10 @@ class _Line:
         "topic",
     )
 
-    def __init__(self, topic: Topic, instrument: Instrument) -> None:
+    def __init__(self, topic: Topic, instrument: Instrument | None) -> None:
         self.topic = topic
         self.instrument = instrument
-        self.sinks: dict[Dialect, dict[Sink, None]] = {}
+        self.sinks: dict[Encoding, dict[Sink, None]] = {}
         self.epoch = 0
         self.epoch_text = ""
         self.number = 0
@@ -98,20 +98,20 @@ class Hub:
             for line in lines:
                 self._leave_if_unused(line)
 
-    def attach(self, topic: Topic, dialect: Dialect, sink: Sink) -> None:
+    def attach(self, topic: Topic, encoding: Encoding, sink: Sink) -> None:
         """Deliver the topic's records to the sink from now on; twice is once."""
         line = self._line(topic)
-        line.sinks.setdefault(dialect, {})[sink] = None
+        line.sinks.setdefault(encoding, {})[sink] = None
         self._keep(line)
 
-    def detach(self, topic: Topic, dialect: Dialect, sink: Sink) -> None:
+    def detach(self, topic: Topic, encoding: Encoding, sink: Sink) -> None:
         """Deliver nothing more of the topic to the sink; harmless if it has none."""
         line = self._lines.get(topic)
-        if line is None or dialect not in line.sinks:
+        if line is None or encoding not in line.sinks:
             return
-        line.sinks[dialect].pop(sink, None)
-        if not line.sinks[dialect]:
-            del line.sinks[dialect]
+        line.sinks[encoding].pop(sink, None)
+        if not line.sinks[encoding]:
+            del line.sinks[encoding]
         self._leave_if_unused(line)
 
     def position(self, topic: Topic) -> Position | None:
@@ -121,14 +121,14 @@ class Hub:
             return None
         return Position(line.epoch, line.number)
 
-    def snapshot(self, topic: Topic, dialect: Dialect) -> bytes | None:
+    def snapshot(self, topic: Topic, encoding: Encoding) -> bytes | None:
         """Return the frame of the last record; None if unknown or only a change."""
         line = self._lines.get(topic)
         if line is None or line.last is None:
             return None
         if isinstance(line.last, OrderBook) and not line.last.is_snapshot:
             return None
-        return dialect.encode_data(
+        return encoding.data(
             line.last,
             line.instrument,
             number=line.number,
@@ -157,7 +157,7 @@ class Hub:
     def _line(self, topic: Topic) -> _Line:
         line = self._lines.get(topic)
         if line is None:
-            line = _Line(topic, self.catalog.instruments[topic.symbol])
+            line = _Line(topic, self.catalog.instruments.get(topic.symbol))
             self._lines[topic] = line
             self._membership.join(
                 group_name(topic), lambda message: self._receive(line, message)
@@ -188,6 +188,8 @@ class Hub:
         except InvalidLayerMessage:
             self.counters.invalid += 1
             return
+        if not isinstance(batch, NumberedRecords):
+            return
         records = self._new_records(line, batch)
         if records:
             self._deliver(line, records)
@@ -217,15 +219,15 @@ class Hub:
 
     def _deliver(self, line: _Line, records: Sequence[Record]) -> None:
         first = line.number - len(records) + 1
-        for dialect, sinks in line.sinks.items():
+        for encoding, sinks in line.sinks.items():
             frames = [
-                dialect.encode_data(
-                    record,
-                    line.instrument,
-                    number=number,
-                    epoch=line.epoch_text,
-                )
+                frame
                 for number, record in enumerate(records, first)
+                if (
+                    frame := encoding.data(
+                        record, line.instrument, number=number, epoch=line.epoch_text
+                    )
+                )
             ]
             self.counters.delivered += len(frames) * len(sinks)
             for sink in sinks:

@@ -2,9 +2,9 @@
 
 Times are integer microseconds UTC since the epoch. ``time_us`` is the venue's event
 time (the receive time where the venue sends none), ``received_us`` is ours. Prices and
-sizes are floats exactly as sent; sizes are in units of the base currency, None where
-the venue sends none. ``symbol`` is canonical (`EURUSD`), ``broker`` lower case.
-Records are never changed once made.
+sizes are floats exactly as sent, sizes in the venue's unit (mostly of the base
+currency; Dukascopy: millions), None where it sends none. ``symbol`` is canonical
+(`EURUSD`), ``broker`` lower case. Records are never changed once made.
 """
 
 from enum import Enum
@@ -22,6 +22,7 @@ class Kind(Enum):
     ORDERBOOK = "orderbook"
     TICKER = "ticker"
     CANDLE = "candle"
+    FOREIGN = "foreign"
 
 
 class Side(Enum):
@@ -106,7 +107,16 @@ class Candle(_Record, frozen=True, tag="candle"):
     rev: int = 0
 
 
-Record = Tick | Trade | OrderBook | Ticker | Candle
+class Foreign(_Record, frozen=True, tag="foreign"):
+    """A checked JSON text that another system published, to be sent on as it is.
+
+    ``symbol`` is the name that the system gave it (`trade@TATA_INR`), not canonical.
+    """
+
+    payload: bytes
+
+
+Record = Tick | Trade | OrderBook | Ticker | Candle | Foreign
 
 KINDS: dict[type, Kind] = {
     Tick: Kind.TICK,
@@ -114,4 +124,5 @@ KINDS: dict[type, Kind] = {
     OrderBook: Kind.ORDERBOOK,
     Ticker: Kind.TICKER,
     Candle: Kind.CANDLE,
+    Foreign: Kind.FOREIGN,
 }

@@ -42,11 +42,12 @@ def group_name(topic: Topic) -> str:
 
     Other characters of a broker or symbol are written as `_<code point in hex>_`.
     """
-    parts = [_PREFIX, topic.kind.value, _escape(topic.broker), _escape(topic.symbol)]
+    parts = [_PREFIX, topic.kind.value, escape(topic.broker), escape(topic.symbol)]
     if topic.timeframe and topic.price_side:
         parts += [topic.timeframe.value, topic.price_side.value]
     return ".".join(parts)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return the text in characters that any layer accepts in a group."""
     return _UNSAFE.sub(lambda found: f"_{ord(found[0]):x}_", text)

@@ -13,6 +13,7 @@ import msgspec
 
 from marketdata.catalog import Instrument
 from marketdata.codes import ErrorCode
+from marketdata.encodings import Notice
 from marketdata.records import KINDS, Candle, OrderBook, Record, Tick, Trade
 
 PROTOCOL_VERSION = 1
@@ -71,41 +72,67 @@ class _Inner(msgspec.Struct, gc=False):
 class _Data(msgspec.Struct, gc=False, omit_defaults=True, tag_field="type", tag="data"):
     broker: str
     symbol: str
-    seq: int
-    epoch: str
-    data: _Inner
+    seq: int | None = None
+    epoch: str | None = None
+    data: _Inner | None = None
     simulated: bool = False
     phase: str | None = None
+    skipped: int = 0
 
 
-def encode_data(
-    record: Record,
-    instrument: Instrument,
-    *,
-    number: int,
-    epoch: str,
-    phase: str | None = None,
-) -> bytes:
-    """Return the data frame of a record that has the number in the epoch."""
-    digits = instrument.decimals + 1
-    inner = _Inner(
-        record.broker,
-        instrument.display,
-        KINDS[type(record)].value,
-        record.time_us // _US_PER_MS,
-        _NUMBERS[type(record)](record, digits),
-    )
-    return _encode(
-        _Data(
+class UnifiedEncoding:
+    """The frames of a topic in the unified dialect; see `Encoding`."""
+
+    def data(
+        self,
+        record: Record,
+        instrument: Instrument | None,
+        *,
+        number: int | None,
+        epoch: str | None,
+        phase: str | None = None,
+        skipped: int = 0,
+    ) -> bytes | None:
+        """Return the data frame of a record, None if the dialect has none for it."""
+        numbers = _NUMBERS.get(type(record))
+        if numbers is None or instrument is None:
+            return None
+        inner = _Inner(
             record.broker,
             instrument.display,
-            number,
-            epoch,
-            inner,
-            record.simulated,
-            phase,
+            KINDS[type(record)].value,
+            record.time_us // _US_PER_MS,
+            numbers(record, instrument.decimals + 1),
         )
-    )
+        return _encode(
+            _Data(
+                record.broker,
+                instrument.display,
+                number,
+                epoch,
+                inner,
+                record.simulated,
+                phase,
+                skipped,
+            )
+        )
+
+    def notice(self, notice: Notice, instrument: Instrument | None) -> bytes | None:
+        """Return the status frame of a notice."""
+        return encode_status(
+            code=notice.code,
+            broker=notice.topic.broker,
+            symbol=instrument and instrument.display,
+            data_type=notice.topic.kind.value,
+            **{
+                "from": notice.from_us and notice.from_us // _US_PER_MS,
+                "to": notice.to_us and notice.to_us // _US_PER_MS,
+            },
+            message=notice.message,
+        )
+
+
+UNIFIED_ENCODING = UnifiedEncoding()
 
 
 def _tick(record: Tick, digits: int) -> _Numbers:
@@ -180,15 +207,17 @@ def encode_pong(request_id: str | int | None, now_us: int) -> bytes:
     )
 
 
-def encode_heartbeat(now_us: int, *, sent: int, queued_bytes: int) -> bytes:
-    """Return a heartbeat: frames sent, bytes that wait; nothing is skipped yet."""
+def encode_heartbeat(
+    now_us: int, *, sent: int, queued_bytes: int, skipped: int
+) -> bytes:
+    """Return a heartbeat: frames sent, bytes that wait, records left out."""
     return _encode(
         {
             "type": "heartbeat",
             "timestamp": now_us // _US_PER_MS,
             "sent": sent,
             "queued_bytes": queued_bytes,
-            "skipped": 0,
+            "skipped": skipped,
         }
     )
 

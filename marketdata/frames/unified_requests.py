@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from marketdata.effects import Resume
 from marketdata.exceptions import (
     AuthFailed,
     BrokerAuthFailed,
@@ -44,19 +45,12 @@ RequestId = str | int | None
 _MAX_MS = 2**53  # the largest integer that every JSON reader has exactly
 
 
-class Resume(msgspec.Struct, frozen=True):
-    """Where a client's records ended: the last frame's epoch, seq and timestamp."""
-
-    epoch: str
-    seq: int
-    timestamp_ms: int | None = None
-
-
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
     """Follow ``symbols`` in each of ``types``.
 
     ``types`` keeps unknown names as text, to be rejected one by one. ``since`` is a
     time in ms or the last frame received. ``interval`` and ``price`` are for candles.
+    ``is_conflated`` None leaves it to the client's plan.
     """
 
     symbols: tuple[str, ...]
@@ -66,6 +60,7 @@ class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
     price: PriceSide = PriceSide.MID
     snapshot: bool = True
     since: int | Resume | None = None
+    is_conflated: bool | None = None
     conflate_ms: int = 250
 
 
@@ -162,7 +157,6 @@ def _unknown_action(action: object) -> MarketDataError:
 
 
 def _subscribe(fields: Fields) -> Subscribe:
-    _delivery(fields)
     return Subscribe(
         symbols=_symbols(fields),
         broker=fields.text("broker"),
@@ -171,6 +165,7 @@ def _subscribe(fields: Fields) -> Subscribe:
         price=fields.choice("price", PRICES) or PriceSide.MID,
         snapshot=fields.boolean("snapshot", default=True),
         since=_since(fields),
+        is_conflated=fields.choice("delivery", {"full": False, "conflate": True}),
         conflate_ms=fields.integer("conflate_ms", 1, 60_000) or 250,
     )
 
@@ -223,12 +218,6 @@ def _since(fields: Fields) -> int | Resume | None:
     if epoch is None or seq is None:
         raise InvalidField("since", "epoch and seq", f"only {', '.join(value) or '{}'}")
     return Resume(epoch, seq, inner.integer("timestamp", 0, _MAX_MS))
-
-
-def _delivery(fields: Fields) -> None:
-    is_conflated = fields.choice("delivery", {"full": False, "conflate": True})
-    if is_conflated:
-        raise InvalidField("delivery", "full, the only one served yet", "conflate")
 
 
 _PARSERS: dict[str, Callable[[Fields], Request]] = {

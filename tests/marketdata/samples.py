@@ -1,7 +1,7 @@
 """Records and a catalog that the tests of this app share."""
 
 from marketdata.catalog import Broker, Catalog, Instrument, InstrumentType
-from marketdata.records import Candle, OrderBook, Side, Tick, Ticker, Trade
+from marketdata.records import Candle, Foreign, OrderBook, Side, Tick, Ticker, Trade
 from marketdata.timeframes import PriceSide, Timeframe
 
 NOW_US = 1_704_153_600_123_456  # 2024-01-02T00:00:00.123456Z
@@ -62,6 +62,14 @@ CANDLE = Candle(
     volume=12.5,
     ticks=7,
     is_final=False,
+)
+
+FOREIGN = Foreign(
+    broker="redis",
+    symbol="trade@TATA_INR",
+    time_us=NOW_US,
+    received_us=NOW_US,
+    payload=b'{"stream":"trade@TATA_INR","data":{"e":"trade","p":"1000.5"}}',
 )
 
 BTCUSDT = Instrument(

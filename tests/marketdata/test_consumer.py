@@ -11,12 +11,12 @@ from marketdata.consumer import LiveConsumer
 from marketdata.dialects import Dialect, ServerFacts
 from marketdata.publisher import Publisher
 from marketdata.runtime import Options, Runtime
-from marketdata.session import UNIFIED, UnifiedSession
+from marketdata.sessions.unified import UNIFIED, UnifiedSession
 from marketdata.topics import group_name, topic_of
 from tests.marketdata.polling import until
 from tests.marketdata.samples import TICK, catalog, tick
 
-FACTS = ServerFacts("x", 30, 50, 1_000, 100_000)
+FACTS = ServerFacts("x", 30, 1_000, 100_000)
 GROUP = group_name(topic_of(TICK))
 SUBSCRIBE = '{"action":"subscribe","symbols":["BTCUSDT"]}'
 
@@ -24,13 +24,15 @@ SUBSCRIBE = '{"action":"subscribe","symbols":["BTCUSDT"]}'
 class BrokenSession(UnifiedSession):
     """Fails at a request to list."""
 
-    def _list(self, parsed):
-        raise RuntimeError("a defect")
+    def receive(self, text, *, catalog, now_us):
+        if "list" in text:
+            raise RuntimeError("a defect")
+        return super().receive(text, catalog=catalog, now_us=now_us)
 
 
 @pytest.fixture
 async def runtime(layer):
-    broken = Dialect("broken", UNIFIED.encode_data, BrokenSession)
+    broken = Dialect("broken", BrokenSession)
     options = Options(
         facts=FACTS,
         dialect_of=lambda path: broken if path == "/broken" else UNIFIED,
@@ -232,7 +234,7 @@ class Transport:
 async def test_send_that_fails_ends_the_session(runtime, error, codes):
     before = connections.clients
     transport = Transport(error)
-    scope = {"type": "websocket", "path": "/", "headers": []}
+    scope = {"type": "websocket", "path": "/", "headers": [], "query_string": b""}
 
     application = LiveConsumer.as_asgi(runtime=runtime)
     async with asyncio.timeout(5):

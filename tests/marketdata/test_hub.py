@@ -4,13 +4,12 @@ import json
 import pytest
 
 from marketdata import hub as module
-from marketdata.dialects import Dialect
 from marketdata.effects import Position
+from marketdata.frames.unified import UNIFIED_ENCODING as UNIFIED
 from marketdata.hub import Hub
 from marketdata.layer_messages import NumberedRecords, encode_message
 from marketdata.publisher import Publisher
 from marketdata.records import Kind
-from marketdata.session import UNIFIED
 from marketdata.topics import Topic, group_name
 from tests.marketdata.polling import until
 from tests.marketdata.samples import BOOK, BTCUSDT, TRADE, catalog, tick
@@ -70,9 +69,9 @@ async def hub(fake):
     await hub.close()
 
 
-async def join(hub, topic, sink, dialect=UNIFIED):
+async def join(hub, topic, sink, encoding=UNIFIED):
     await hub.prepare([topic])
-    hub.attach(topic, dialect, sink)
+    hub.attach(topic, encoding, sink)
 
 
 async def test_records_reach_each_sink_of_the_topic_in_order(hub, fake):
@@ -101,24 +100,27 @@ async def test_sink_that_is_attached_twice_gets_one_copy(hub, fake):
     assert sink.numbers == [1]
 
 
-async def test_record_is_encoded_once_per_dialect(hub, fake):
-    encoded = []
-
-    def encode(record, instrument, **options):
-        encoded.append(options["number"])
-        return b"0"
-
-    dialect = Dialect("fake", encode, UNIFIED.new_session)
+async def test_record_is_encoded_once_per_encoding(hub, fake):
+    encoding = _CountingEncoding()
     for _ in range(3):
         await join(hub, TICKS, RecordingSink(), UNIFIED)
-        await join(hub, TICKS, _CountingSink(), dialect)
+        await join(hub, TICKS, _IgnoringSink(), encoding)
 
     fake.send(TICKS, tick(0), tick(1))
 
-    assert encoded == [1, 2]
+    assert encoding.numbers == [1, 2]
 
 
-class _CountingSink:
+class _CountingEncoding:
+    def __init__(self):
+        self.numbers = []
+
+    def data(self, record, instrument, *, number, epoch, **options):
+        self.numbers.append(number)
+        return b"0"
+
+
+class _IgnoringSink:
     def deliver(self, frames):
         pass
 
@@ -263,7 +265,7 @@ async def test_snapshot_is_the_last_record_with_its_number(hub, fake):
 
     fake.send(TICKS, tick(0), tick(1))
 
-    assert hub.snapshot(TICKS, UNIFIED) == UNIFIED.encode_data(
+    assert hub.snapshot(TICKS, UNIFIED) == UNIFIED.data(
         tick(1), BTCUSDT, number=2, epoch="7", phase="snapshot"
     )
 

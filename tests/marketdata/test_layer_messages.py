@@ -2,42 +2,53 @@ import msgspec
 import pytest
 
 from marketdata.exceptions import InvalidLayerMessage
-from marketdata.layer_messages import NumberedRecords, decode_message, encode_message
-from tests.marketdata.samples import BOOK, CANDLE, TICK, TICKER, TRADE
+from marketdata.layer_messages import (
+    Beat,
+    Demand,
+    NumberedRecords,
+    TopicState,
+    beat_group,
+    decode_message,
+    demand_group,
+    encode_message,
+)
+from marketdata.topics import topic_of
+from tests.marketdata.samples import BOOK, CANDLE, FOREIGN, TICK, TICKER, TRADE
 
-BATCH = NumberedRecords(7, 17, [TICK, TRADE, BOOK, TICKER, CANDLE])
+MESSAGES = [
+    NumberedRecords(7, 17, [TICK, TRADE, BOOK, TICKER, CANDLE, FOREIGN], 12),
+    TopicState(7, 17, 12, True, True, TICK),
+    TopicState(7, 0, 0, False, False),
+    Beat("binance", 7, True, {"md.tick.binance.BTCUSDT": 12}),
+    Demand("3f9a0c21", [topic_of(TICK), topic_of(CANDLE)], [topic_of(CANDLE)]),
+]
 
 
-def test_decode_message_returns_what_was_encoded():
-    assert decode_message(encode_message(BATCH)) == BATCH
+@pytest.mark.parametrize("message", MESSAGES)
+def test_message_survives_the_layers_serializer(message):
+    packed = msgspec.msgpack.encode(encode_message(message))
 
-
-def test_message_survives_the_layers_serializer():
-    message = msgspec.msgpack.decode(msgspec.msgpack.encode(encode_message(BATCH)))
-
-    assert decode_message(message) == BATCH
+    assert decode_message(msgspec.msgpack.decode(packed)) == message
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "message",
     [
-        {"type": "other"},
-        {"records": b"\xc1"},
-        {"records": b""},
-        {"records": msgspec.msgpack.encode([["quote", 1]])},
-        {"records": 5},
+        {"type": "market"},
+        {"type": "market", "body": 5},
+        {"type": "market", "body": b"\xc1"},
+        {"type": "market", "body": b""},
+        {"type": "market", "body": msgspec.msgpack.encode(["market.other", 1])},
     ],
 )
-def test_decode_message_of_something_else_raises(changes):
+def test_decode_message_of_something_else_raises(message):
     with pytest.raises(InvalidLayerMessage):
-        decode_message(encode_message(BATCH) | changes)
+        decode_message(message)
 
 
-def test_decode_message_without_keys_raises():
-    with pytest.raises(InvalidLayerMessage):
-        decode_message({"type": "market.data"})
+def test_groups_of_a_broker_differ_from_each_other_and_from_another_brokers():
+    groups = {
+        make(broker) for make in (beat_group, demand_group) for broker in ("a", "b")
+    }
 
-
-def test_decode_message_with_wrong_types_of_numbers_raises():
-    with pytest.raises(InvalidLayerMessage):
-        decode_message(encode_message(BATCH) | {"first": "1"})
+    assert len(groups) == 4

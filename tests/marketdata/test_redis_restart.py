@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
+from marketdata.frames.unified import UNIFIED_ENCODING as UNIFIED
 from marketdata.hub import Hub
 from marketdata.layers import MarketDataChannelLayer
 from marketdata.publisher import Publisher
-from marketdata.session import UNIFIED
 from tests.marketdata.polling import until
 from tests.marketdata.private_redis import PrivateRedis, find_program
 from tests.marketdata.samples import TRADE, catalog, tick

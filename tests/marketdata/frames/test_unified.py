@@ -1,25 +1,31 @@
 import msgspec
 import pytest
 
+from marketdata.codes import StatusCode
+from marketdata.encodings import Notice
 from marketdata.frames import unified
+from marketdata.frames.unified import UNIFIED_ENCODING
+from marketdata.topics import topic_of
 from tests.marketdata.samples import (
     BOOK,
     BTCUSDT,
     CANDLE,
     EURUSD,
+    FOREIGN,
     TICK,
+    TICKER,
     TRADE,
     tick,
 )
 
 
 def decode(record, instrument=BTCUSDT, **options):
-    frame = unified.encode_data(record, instrument, number=17, epoch="3l7", **options)
+    frame = UNIFIED_ENCODING.data(record, instrument, number=17, epoch="3l7", **options)
     return msgspec.json.decode(frame)
 
 
 def test_encode_data_of_a_tick_is_these_bytes():
-    assert unified.encode_data(TICK, BTCUSDT, number=1041, epoch="2k3x9") == (
+    assert UNIFIED_ENCODING.data(TICK, BTCUSDT, number=1041, epoch="2k3x9") == (
         b'{"type":"data","broker":"binance","symbol":"BTC/USDT","seq":1041,'
         b'"epoch":"2k3x9","data":{"broker":"binance","symbol":"BTC/USDT",'
         b'"type":"tick","timestamp":1704153600123,"data":{"price":42000.115,'
@@ -114,6 +120,51 @@ def test_encode_data_of_a_snapshot_says_so():
     assert "phase" not in decode(TICK)
 
 
+def test_data_of_a_record_after_skipped_ones_counts_them():
+    assert decode(TICK, skipped=4)["skipped"] == 4
+    assert "skipped" not in decode(TICK)
+
+
+def test_data_of_a_record_that_was_not_published_live_has_no_number():
+    frame = UNIFIED_ENCODING.data(
+        TICK, BTCUSDT, number=None, epoch=None, phase="history"
+    )
+
+    assert msgspec.json.decode(frame).keys() == {
+        "type",
+        "broker",
+        "symbol",
+        "data",
+        "phase",
+    }
+
+
+@pytest.mark.parametrize("record", [TICKER, FOREIGN])
+def test_data_of_other_dialects_records_is_none(record):
+    assert UNIFIED_ENCODING.data(record, BTCUSDT, number=1, epoch="1") is None
+
+
+def test_notice_names_what_is_missing_of_which_topic():
+    notice = Notice(
+        StatusCode.GAP,
+        topic_of(TICK),
+        "2 records were lost",
+        1_704_153_600_123_456,
+        1_704_153_601_000_000,
+    )
+
+    assert msgspec.json.decode(UNIFIED_ENCODING.notice(notice, BTCUSDT)) == {
+        "type": "status",
+        "code": "GAP",
+        "broker": "binance",
+        "symbol": "BTC/USDT",
+        "data_type": "tick",
+        "from": 1_704_153_600_123,
+        "to": 1_704_153_601_000,
+        "message": "2 records were lost",
+    }
+
+
 def test_encode_error_puts_the_id_first_and_leaves_none_out():
     assert unified.encode_error("X", "text", id=7, rejected=None) == (
         b'{"type":"error","id":7,"code":"X","message":"text"}'
@@ -130,9 +181,11 @@ def test_encode_pong_echoes_the_id(request_id, shown):
 
 
 def test_encode_heartbeat():
-    frame = unified.encode_heartbeat(1_704_153_600_123_456, sent=5, queued_bytes=9)
+    frame = unified.encode_heartbeat(
+        1_704_153_600_123_456, sent=5, queued_bytes=9, skipped=3
+    )
 
     assert frame == (
         b'{"type":"heartbeat","timestamp":1704153600123,"sent":5,"queued_bytes":9,'
-        b'"skipped":0}'
+        b'"skipped":3}'
     )

@@ -70,6 +70,7 @@ def test_parse_subscribe_with_every_field():
         price=PriceSide.BID,
         snapshot=False,
         since=Resume("2k3x9", 4, 5),
+        is_conflated=False,
         conflate_ms=100,
     )
 
@@ -198,11 +199,6 @@ def test_parse_unknown_action_names_the_known(action, shown):
         ),
         ("since", {}, "since: expected epoch and seq, found only {}"),
         ("since", {"epoch": "a"}, "since: expected epoch and seq, found only epoch"),
-        (
-            "delivery",
-            "conflate",
-            "delivery: expected full, the only one served yet, found conflate",
-        ),
         ("delivery", "x", "delivery: expected one of full, conflate, found 'x'"),
         ("conflate_ms", 0, "conflate_ms: expected an integer of 1 to 60000, found 0"),
         (

@@ -2,21 +2,24 @@ import json
 
 import pytest
 
-from marketdata.codes import ErrorCode
-from marketdata.dialects import ServerFacts
-from marketdata.effects import Join, Leave, Position, Send
+from marketdata.clients import Client, Plan
+from marketdata.codes import CloseCode, ErrorCode
+from marketdata.dialects import Opening, ServerFacts
+from marketdata.effects import Authenticate, Follow, Join, Leave, Position, Send
+from marketdata.exceptions import AuthFailed
+from marketdata.frames.unified import UNIFIED_ENCODING
 from marketdata.records import Kind
-from marketdata.session import UnifiedSession
+from marketdata.sessions.unified import UnifiedSession
 from marketdata.topics import Topic
 from tests.marketdata.samples import NOW_US, catalog
 
 FACTS = ServerFacts(
     server="3f9a0c21",
     heartbeat_s=30.0,
-    max_subscriptions=3,
     max_frame_bytes=102_400,
     max_queue_bytes=1_048_576,
 )
+CLIENT = Client(plan=Plan(subscriptions=3))
 CATALOG = catalog("binance", "oanda")
 BTC_TICKS = Topic(Kind.TICK, "binance", "BTCUSDT")
 BTC_TRADES = Topic(Kind.TRADE, "binance", "BTCUSDT")
@@ -26,7 +29,11 @@ EUR_TICKS = Topic(Kind.TICK, "oanda", "EURUSD")
 
 @pytest.fixture
 def session() -> UnifiedSession:
-    return UnifiedSession(FACTS)
+    return open_session()
+
+
+def open_session(client=CLIENT):
+    return UnifiedSession(FACTS, Opening("/", {}, client))
 
 
 def ask(session, **fields):
@@ -47,13 +54,15 @@ def reply_of(effects, positions=None) -> dict:
 
 
 def test_open_welcomes_once(session):
-    assert frame_of(session.open()) == {
+    assert frame_of(session.open(CATALOG)) == {
         "type": "status",
         "message": "Connected to Market Data Server",
         "server": "3f9a0c21",
         "protocol": 1,
         "limits": {
             "subscriptions": 3,
+            "requests_per_s": 20,
+            "since_days": 7,
             "frame_bytes": 102_400,
             "queue_bytes": 1_048_576,
         },
@@ -62,7 +71,7 @@ def test_open_welcomes_once(session):
 
 
 def test_open_says_whole_seconds_without_a_fraction(session):
-    (welcome,) = session.open()
+    (welcome,) = session.open(CATALOG)
 
     assert welcome.frame.endswith(b'"heartbeat_s":30}')
 
@@ -70,8 +79,7 @@ def test_open_says_whole_seconds_without_a_fraction(session):
 def test_subscribe_joins_the_topic_and_wants_its_snapshot(session):
     (join,) = ask(session, action="subscribe", symbols=["btc_usdt"])
 
-    assert join.topics == (BTC_TICKS,)
-    assert join.snapshots == (BTC_TICKS,)
+    assert join.follows == (Follow(BTC_TICKS, UNIFIED_ENCODING, snapshot=True),)
     assert session.subscription_count == 1
 
 
@@ -158,14 +166,14 @@ def test_subscribe_again_is_accepted_without_another_snapshot(session):
 
     (join,) = ask(session, action="subscribe", symbols=["BTCUSDT"])
 
-    assert (join.topics, join.snapshots) == ((BTC_TICKS,), ())
+    assert join.follows == (Follow(BTC_TICKS, UNIFIED_ENCODING, snapshot=False),)
     assert session.subscription_count == 1
 
 
 def test_subscribe_without_snapshot_wants_none(session):
     (join,) = ask(session, action="subscribe", symbols=["BTCUSDT"], snapshot=False)
 
-    assert join.snapshots == ()
+    assert not join.follows[0].snapshot
 
 
 @pytest.mark.parametrize(
@@ -236,7 +244,7 @@ def test_unsubscribe_leaves_before_it_replies(session):
 
     leave, send = ask(session, action="unsubscribe", id=1, symbols=["btc/usdt"])
 
-    assert leave == Leave((BTC_TICKS,))
+    assert leave == Leave(((BTC_TICKS, UNIFIED_ENCODING),))
     assert json.loads(send.frame) == {
         "type": "status",
         "id": 1,
@@ -260,7 +268,9 @@ def test_unsubscribe_all_leaves_everything(session):
 
     leave, _ = ask(session, action="unsubscribe", symbols="all")
 
-    assert leave == Leave((BTC_TICKS, EUR_TICKS))
+    assert leave == Leave(
+        ((BTC_TICKS, UNIFIED_ENCODING), (EUR_TICKS, UNIFIED_ENCODING))
+    )
     assert session.subscription_count == 0
 
 
@@ -280,7 +290,7 @@ def test_unsubscribe_with_filters_leaves_what_fits(session, filters, left):
 
     leave, _ = ask(session, action="unsubscribe", symbols=["BTCUSDT"], **filters)
 
-    assert {BTC_TICKS, BTC_TRADES} - set(leave.topics) == set(left)
+    assert {BTC_TICKS, BTC_TRADES} - set(dict(leave.pairs)) == set(left)
 
 
 def test_unsubscribe_from_what_is_not_followed_is_harmless(session):
@@ -302,7 +312,7 @@ def test_unsubscribe_works_after_the_instrument_was_removed(session):
 
     leave, _ = session.receive(request, catalog=type(CATALOG)([], []), now_us=NOW_US)
 
-    assert leave == Leave((BTC_TICKS,))
+    assert leave == Leave(((BTC_TICKS, UNIFIED_ENCODING),))
 
 
 def test_list_names_what_is_followed(session):
@@ -331,13 +341,88 @@ def test_ping_is_answered_with_the_time_in_ms(session):
     }
 
 
-def test_auth_is_not_available_yet(session):
-    frame = frame_of(ask(session, action="auth", auth="key"))
+def test_auth_of_a_good_key_gives_the_session_its_client(session):
+    trader = Client("trader", Plan("desk", subscriptions=9))
+
+    (effect,) = ask(session, action="auth", id=7, auth="key")
+
+    assert effect.token == "key"
+    assert frame_of(effect.answer(trader)) == {
+        "type": "status",
+        "id": 7,
+        "action": "auth",
+        "message": "Authenticated successfully",
+    }
+    assert session.client == trader
+
+
+def test_auth_of_a_bad_key_is_an_error_and_changes_nothing(session):
+    (effect,) = ask(session, action="auth", token="key")
+
+    frame = frame_of(effect.answer(AuthFailed("Invalid authentication")))
 
     assert (frame["code"], frame["message"]) == (
         "INVALID_AUTH",
         "Invalid authentication",
     )
+    assert session.client == CLIENT
+
+
+@pytest.mark.parametrize("action", ["subscribe", "unsubscribe", "list", "authenticate"])
+def test_request_before_a_required_auth_is_refused(action):
+    session = open_session(Client(is_required_to_auth=True))
+
+    effects = ask(
+        session,
+        action=action,
+        symbols=["BTCUSDT"],
+        broker="binance",
+        credentials={"a": "b"},
+    )
+
+    assert frame_of(effects)["code"] == "AUTH_REQUIRED"
+
+
+def test_ping_before_a_required_auth_is_answered():
+    session = open_session(Client(is_required_to_auth=True))
+
+    assert frame_of(ask(session, action="ping"))["type"] == "pong"
+
+
+def test_subscribe_to_what_the_plan_does_not_allow_is_rejected():
+    plan = Plan("desk", symbols=frozenset({"EURUSD"}))
+    session = open_session(Client("trader", plan))
+
+    effects = ask(session, action="subscribe", symbols=["EURUSD", "BTCUSDT"])
+
+    (rejected,) = reply_of(effects)["rejected"]
+    assert (rejected["code"], rejected["message"]) == (
+        "FORBIDDEN",
+        "plan 'desk' does not allow BTC/USDT of binance",
+    )
+
+
+@pytest.mark.parametrize(
+    ("delivery", "is_default", "conflate_ms"),
+    [("full", True, None), ("conflate", False, 50), (None, False, None)]
+    + [(None, True, 50)],
+)
+def test_subscribe_is_conflated_as_asked_or_as_the_plan_says(
+    delivery, is_default, conflate_ms
+):
+    session = open_session(Client(plan=Plan(is_conflated=is_default)))
+
+    (join,) = ask(
+        session,
+        action="subscribe",
+        symbols=["BTCUSDT"],
+        types=["tick", "trade"],
+        delivery=delivery,
+        conflate_ms=50,
+    )
+
+    # A print is never left out.
+    assert [item.conflate_ms for item in join.follows] == [conflate_ms, None]
 
 
 def test_authenticate_is_not_available_yet(session):
@@ -374,11 +459,37 @@ def test_error_frame_has_code_and_message(session):
     assert frame == {"type": "error", "code": "TOO_SLOW", "message": "text"}
 
 
-def test_shutdown_says_when_to_come_back(session):
-    frame = json.loads(session.shutdown(1_234))
+def test_end_by_shutdown_says_when_to_come_back(session):
+    close = session.end(
+        CloseCode.GOING_AWAY, "Server shutting down", reconnect_ms=1_234
+    )
 
-    assert frame["code"] == "SHUTDOWN"
-    assert frame["reconnect_after_ms"] == 1_234
+    assert (close.code, close.reason) == (1001, "Server shutting down")
+    assert json.loads(close.frame) == {
+        "type": "status",
+        "code": "SHUTDOWN",
+        "reconnect_after_ms": 1_234,
+        "message": "Server shutting down",
+    }
+
+
+@pytest.mark.parametrize("code", set(CloseCode) - {CloseCode.GOING_AWAY})
+def test_end_for_any_other_reason_sends_an_error(session, code):
+    close = session.end(code, "text")
+
+    assert close.code == code
+    assert json.loads(close.frame)["type"] == "error"
+
+
+def test_error_answers_the_request_by_its_id(session):
+    frame = session.error(ErrorCode.RATE_LIMITED, "text", text='{"id":7}')
+
+    assert json.loads(frame) == {
+        "type": "error",
+        "id": 7,
+        "code": "RATE_LIMITED",
+        "message": "text",
+    }
 
 
 def test_every_request_gets_one_frame(session):
@@ -386,5 +497,7 @@ def test_every_request_gets_one_frame(session):
     for action in requests:
         effects = ask(session, action=action, symbols=["BTCUSDT"])
 
-        replies = [item for item in effects if isinstance(item, Send | Join)]
+        replies = [
+            item for item in effects if isinstance(item, Send | Join | Authenticate)
+        ]
         assert len(replies) == 1
