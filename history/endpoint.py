@@ -37,6 +37,7 @@ class Endpoint(APIView):
     # What probers and meters ask for is neither counted nor wrapped into a page.
     is_limited = True
     has_page = True
+    checks_host = True
     too_many = "Too many requests from this IP, please try again later"
 
     # Takes whatever parts of the path its address names.
@@ -96,7 +97,8 @@ async def _respond(
 async def _answer(
     endpoint: Endpoint, request: HttpRequest, path: dict[str, str]
 ) -> HttpResponse:
-    request.get_host()  # refuses a host that is not ours
+    if endpoint.checks_host:
+        request.get_host()  # refuses a host that is not ours
     if request.method not in ("GET", "HEAD"):
         response = error_response("METHOD_NOT_ALLOWED")
         response.headers["Allow"] = _METHODS

@@ -5,6 +5,7 @@ database that accepts connections and says nothing.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import psycopg
@@ -26,10 +27,14 @@ SERVICE = "market-data-server"
 
 
 class StatusView(Endpoint):
-    """What the views here have in common: JSON for all, as often as they like."""
+    """What the views here have in common: JSON for all, as often as they like.
+
+    Probers name a container by its address, which no setting knows.
+    """
 
     is_limited = False
     has_page = False
+    checks_host = False
 
 
 class HealthBody(msgspec.Struct, omit_defaults=True):
@@ -125,7 +130,29 @@ class MetricsView(StatusView):
         return json_response(body)
 
 
-async def database_problem() -> str:
+class SharedCheck:
+    """A check that runs once at a time, however many ask: each waits for its result.
+
+    Called often, it would otherwise take as many connections as it is asked.
+    """
+
+    def __init__(self, check: Callable[[], Awaitable[str]]) -> None:
+        self._check = check
+        self._running: asyncio.Future[str] | None = None
+
+    async def __call__(self) -> str:
+        """Return what the check returns."""
+        running = self._running
+        if running is None or running.done() or not _is_of_this_loop(running):
+            running = self._running = asyncio.ensure_future(self._check())
+        return await asyncio.shield(running)
+
+
+def _is_of_this_loop(future: asyncio.Future[str]) -> bool:
+    return future.get_loop() is asyncio.get_running_loop()
+
+
+async def _ask_database() -> str:
     """Return why the database cannot be used, empty if it answers a query.
 
     The connection is a new one: those of requests may have been cut unnoticed, and
@@ -143,7 +170,7 @@ async def database_problem() -> str:
     return ""
 
 
-async def redis_problem() -> str:
+async def _ask_redis() -> str:
     """Return why Redis cannot be used, empty if it answers a ping."""
     client = redis.asyncio.from_url(settings.REDIS_URL)
     try:
@@ -155,3 +182,7 @@ async def redis_problem() -> str:
     finally:
         await client.aclose()
     return ""
+
+
+database_problem = SharedCheck(_ask_database)
+redis_problem = SharedCheck(_ask_redis)

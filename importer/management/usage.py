@@ -4,11 +4,10 @@ import time
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import (
-    BaseCommand,
     CommandError,
     CommandParser,
     DjangoHelpFormatter,
@@ -20,16 +19,16 @@ from importer.exceptions import ImporterError, InvalidRange
 from importer.hours import HourRange, last_days, parse_range
 from importer.orders import Progress
 from importer.progress import BarProgress, LineProgress
+from marketdata.commands import EXIT_USAGE, UsageCommand
 
 EXIT_HOLES = 2
-EXIT_USAGE = 64  # EX_USAGE of sysexits.h; argparse's own 2 means holes here
 
 
 class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
     """Django's order of arguments, and the examples as they are written."""
 
 
-class UsageCommand(BaseCommand):
+class ImporterCommand(UsageCommand):
     """A command that exits with 64 for wrong usage and 1 if it failed.
 
     A subclass has an ``epilog`` for its help and does its work in ``run``.
@@ -41,23 +40,14 @@ class UsageCommand(BaseCommand):
     def create_parser(
         self, prog_name: str, subcommand: str, **kwargs: Any
     ) -> CommandParser:
-        """Return the parser, with our exit code for wrong usage."""
-        parser = super().create_parser(
+        """Return the parser, with the epilog as it is written."""
+        return super().create_parser(
             prog_name,
             subcommand,
             epilog=self.epilog,
             formatter_class=HelpFormatter,
             **kwargs,
         )
-
-        def error(message: str) -> NoReturn:
-            if self._called_from_command_line:
-                usage = f"{parser.format_usage()}{parser.prog}: error: {message}\n"
-                parser.exit(EXIT_USAGE, usage)
-            raise CommandError(f"Error: {message}", returncode=EXIT_USAGE)
-
-        parser.error = error
-        return parser
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, and exit as PROTOCOL 7 says."""

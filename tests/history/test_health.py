@@ -1,5 +1,6 @@
 """Health through Django's rest; what is away is a port where nothing answers."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connections as databases
 
+from history.health import SharedCheck
 from marketdata.connections import connections
 
 
@@ -162,3 +164,43 @@ def test_other_methods_are_not_allowed(rest, address):
         "error": "Method not allowed",
         "code": "METHOD_NOT_ALLOWED",
     }
+
+
+@pytest.mark.parametrize("address", ["/health", "/healthz", "/readyz", "/metrics"])
+@pytest.mark.django_db(transaction=True)
+def test_prober_may_use_an_address_that_allowed_hosts_lacks(rest, address):
+    assert rest.get(address, Host="10.42.0.17:8080").status_code == 200
+
+
+async def test_shared_check_runs_once_for_all_who_ask_at_a_time():
+    calls = 0
+
+    async def check() -> str:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0)
+        return f"answer {calls}"
+
+    shared = SharedCheck(check)
+
+    first = await asyncio.gather(*(shared() for _ in range(5)))
+    second = await shared()
+
+    assert (first, second) == (["answer 1"] * 5, "answer 2")
+
+
+async def test_shared_check_survives_that_one_who_asked_goes_away():
+    may_end = asyncio.Event()
+
+    async def check() -> str:
+        await may_end.wait()
+        return "answer"
+
+    shared = SharedCheck(check)
+    gone, stays = (asyncio.ensure_future(shared()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    gone.cancel()
+    may_end.set()
+
+    assert await stays == "answer"

@@ -17,7 +17,7 @@ from importer.findings import SeriesCheck
 from importer.instruments import ARCHIVE
 from importer.management.usage import (
     EXIT_HOLES,
-    UsageCommand,
+    ImporterCommand,
     add_range,
     add_symbols,
     now_us,
@@ -28,7 +28,7 @@ from marketdata.exceptions import InvalidSymbol
 from marketdata.symbols import canonical
 
 
-class Command(UsageCommand):
+class Command(ImporterCommand):
     """Checks series against the ledger; changes nothing."""
 
     help = "Show what is stored per month and day, gaps, and what does not fit."

@@ -16,11 +16,11 @@ from importer.management.import_arguments import (
     described,
     order_of,
 )
-from importer.management.usage import EXIT_HOLES, UsageCommand, now_us, progress_on
+from importer.management.usage import EXIT_HOLES, ImporterCommand, now_us, progress_on
 from importer.summary import head_line, plan_dict, plan_lines, report_lines
 
 
-class Command(UsageCommand):
+class Command(ImporterCommand):
     """Imports a range of days of one or more instruments."""
 
     help = "Import Dukascopy's ticks into the database and refresh their candles."

@@ -11,7 +11,7 @@ from importer.exceptions import InvalidSource
 from importer.instruments import select_instruments
 from importer.management.usage import (
     EXIT_HOLES,
-    UsageCommand,
+    ImporterCommand,
     add_range,
     add_symbols,
     now_us,
@@ -25,7 +25,7 @@ from importer.repair import RepairPick, RepairReport, repair_ticks, select_repai
 from importer.sources.registry import open_source
 
 
-class Command(UsageCommand):
+class Command(ImporterCommand):
     """Repairs series: an import of the hours whose rows are not what they should be."""
 
     help = "Fetch hours again that are damaged, suspect, failed, missing or revised."
