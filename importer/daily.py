@@ -11,8 +11,7 @@ from importer.checking import CheckOptions, check_series
 from importer.findings import SeriesCheck
 from importer.hours import DAY_US, HourRange, last_days
 from importer.instruments import ARCHIVE, ArchiveInstrument, select_instruments
-from importer.job_options import JobOptions
-from importer.jobs import ACTIVE, queue_import
+from importer.jobs import ACTIVE, JobTerms, queue_import
 from importer.models import ImportJob
 
 ALL = "*"
@@ -44,9 +43,7 @@ def queue_missing(
     return queue_import(
         free,
         last_days(days, now_us=to_us(now)),
-        source,
-        options=JobOptions(),
-        requested_by=REQUESTED_BY,
+        JobTerms(source, requested_by=REQUESTED_BY),
     )
 
 

@@ -12,7 +12,7 @@ from importer.exceptions import ImporterError
 from importer.hours import parse_range
 from importer.instruments import select_instruments
 from importer.job_options import JobOptions
-from importer.jobs import queue_import
+from importer.jobs import JobTerms, queue_import
 from importer.models import ImportJob, JobKind
 from importer.sources.registry import open_source
 
@@ -63,13 +63,15 @@ class StartForm(forms.Form):
         return queue_import(
             values["instruments"],
             values["hours"],
-            values["spec"],
-            options=JobOptions(
-                force=values["force"] and not is_repair,
-                all=values["force"] and is_repair,
+            JobTerms(
+                values["spec"],
+                JobOptions(
+                    force=values["force"] and not is_repair,
+                    all=values["force"] and is_repair,
+                ),
+                requested_by,
+                values["kind"],
             ),
-            requested_by=requested_by,
-            kind=values["kind"],
         )
 
 

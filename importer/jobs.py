@@ -34,6 +34,15 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 log = structlog.get_logger(__name__)
 
 
+class JobTerms(msgspec.Struct, frozen=True):
+    """What the jobs of one request have in common."""
+
+    source: str
+    options: JobOptions = JobOptions()
+    requested_by: str = ""
+    kind: str = JobKind.IMPORT
+
+
 class Reaped(msgspec.Struct, frozen=True):
     """How many jobs a reaper sent again, and how many it gave up."""
 
@@ -44,11 +53,7 @@ class Reaped(msgspec.Struct, frozen=True):
 def queue_import(
     instruments: Sequence[ArchiveInstrument],
     hours: HourRange,
-    source: str,
-    *,
-    options: JobOptions | None = None,
-    requested_by: str = "",
-    kind: str = JobKind.IMPORT,
+    terms: JobTerms,
 ) -> list[ImportJob]:
     """Queue a job per instrument, and return them.
 
@@ -58,13 +63,13 @@ def queue_import(
     now = timezone.now()
     rows = [
         ImportJob(
-            kind=kind,
+            kind=terms.kind,
             symbol=instrument.symbol,
             start=to_datetime(hours.start_us),
             end=to_datetime(hours.end_us),
-            source=source,
-            options=msgspec.to_builtins(options or JobOptions()),
-            requested_by=requested_by,
+            source=terms.source,
+            options=msgspec.to_builtins(terms.options),
+            requested_by=terms.requested_by,
             lease_until=now + QUEUE_LEASE,
             hours_total=len(hours),
             queued_at=now,
@@ -83,6 +88,7 @@ def queue_order(order: ImportOrder, *, requested_by: str) -> list[ImportJob]:
     Raises:
         InvalidRange: the order means what is stored, and nothing is.
     """
+    terms = JobTerms(order.source.spec, options_of(order), requested_by)
     with transaction.atomic():
         return [
             job
@@ -94,9 +100,7 @@ def queue_order(order: ImportOrder, *, requested_by: str) -> list[ImportJob]:
                     get_or_create_series(instrument.symbol, ARCHIVE).pk,
                     instrument.symbol,
                 ),
-                order.source.spec,
-                options=options_of(order),
-                requested_by=requested_by,
+                terms,
             )
         ]
 

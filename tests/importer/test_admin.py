@@ -61,7 +61,7 @@ def job(state=JobState.RUNNING):
     (made,) = jobs.queue_import(
         select_instruments(["EURUSD"]),
         hours_of("2019-02-04", "2019-02-05"),
-        "bi5-dir:/data",
+        jobs.JobTerms("bi5-dir:/data"),
     )
     ImportJob.objects.update(state=state)
     return made

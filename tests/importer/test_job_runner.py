@@ -43,8 +43,7 @@ def queue(folder, first="2019-02-04T00", last="2019-02-04T02", **options):
     (job,) = jobs.queue_import(
         select_instruments(["EURUSD"]),
         hours_of(first, last),
-        f"bi5-dir:{folder}",
-        **options,
+        jobs.JobTerms(f"bi5-dir:{folder}", **options),
     )
     return job
 

@@ -48,7 +48,7 @@ def test_compat_check_46_job_shows_progress_stops_and_survives_its_worker(
     (job,) = jobs.queue_import(
         select_instruments(["EURUSD"]),
         hours_of("2019-02-04", "2019-02-22"),
-        f"bi5-http:{server.bi5_url}",
+        jobs.JobTerms(f"bi5-http:{server.bi5_url}"),
     )
 
     with worker(**environment) as first:

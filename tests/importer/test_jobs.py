@@ -39,8 +39,7 @@ def queue(*symbols, **options):
     return jobs.queue_import(
         select_instruments(symbols),
         hours_of("2019-02-04", "2019-02-05"),
-        "bi5-dir:/data",
-        **options,
+        jobs.JobTerms("bi5-dir:/data", **options),
     )
 
 
