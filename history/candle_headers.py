@@ -1,6 +1,7 @@
 """How long answers with candles may be kept."""
 
 from history.candle_range import CandleRange, bucket_end_us
+from history.data_version import LATE_US
 from history.row_headers import IMMUTABLE, REVALIDATE
 from marketdata.timeframes import Timeframe
 
@@ -21,12 +22,13 @@ def cache_control(
 ) -> str:
     """Return `Cache-Control` of a range of candles.
 
-    A range that reaches the open bucket, or the future, or that holds a change whose
-    candles are not built yet, must be asked for again. ``is_immutable`` says that the
-    address names the version of the data, so that a change has another address.
+    A range that reaches the open bucket, or the future, or that ended less than
+    ``LATE_US`` ago, for its last records may be on their way, or that holds a change
+    whose candles are not built yet, must be asked for again. ``is_immutable`` says
+    that the address names the version of the data, so that a change has another one.
     """
     end_us = bucket_end_us(wanted.timeframe, wanted.align, wanted.end_us)
-    if is_pending or end_us > now_us:
+    if is_pending or end_us + LATE_US > now_us:
         return REVALIDATE
     if is_immutable:
         return IMMUTABLE
