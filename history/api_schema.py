@@ -62,7 +62,7 @@ def choice(values: Sequence[str], default: str = "") -> dict[str, Any]:
 
 
 _ROW_HEADERS = {
-    "ETag": "Version of the answer, for If-None-Match.",
+    "ETag": "Version of an answer with rows, for If-None-Match.",
     "Cache-Control": "How long it may be kept.",
     "X-Broker": "Whose data they are.",
     "X-Next-Cursor": "Cursor of the next page, if there is one.",

@@ -70,7 +70,7 @@ async def answer_candles(request: HttpRequest, job: Job) -> HttpResponse:
         if is_kept and answer.has_rows:
             services.cache.put(etag, answer)
     if not answer.has_rows:
-        headers |= empty_range_headers(job.series.earliest, job.series.latest)
+        headers = empty_range_headers(headers, job.series.earliest, job.series.latest)
     headers |= page_headers(request, answer.next_cursor, job.wanted.limit or 0)
     return rows_response(answer.body, job.form, headers)
 
@@ -125,7 +125,7 @@ async def _read(reader: Reader, job: Job) -> KeptAnswer:
 async def _stream(reader: Reader, job: Job, headers: dict[str, str]) -> HttpResponse:
     columns = await _page(reader, job, job.wanted)
     if not len(columns[0]):
-        headers |= empty_range_headers(job.series.earliest, job.series.latest)
+        headers = empty_range_headers(headers, job.series.earliest, job.series.latest)
     return rows_stream(_pages(reader, job, columns), job.form, headers)
 
 

@@ -48,7 +48,7 @@ async def answer_records(
         pages = _pages(reader, series, query, columns)
         return rows_stream(pages, query.form, headers)
     if not len(columns[0]):
-        headers |= empty_range_headers(series.earliest, series.latest)
+        headers = empty_range_headers(headers, series.earliest, series.latest)
     if has_more:
         columns = [column[:limit] for column in columns]
         headers |= page_headers(request, encode_cursor(_position(columns)), limit)

@@ -1,5 +1,6 @@
 """Headers of answers of rows: how long they may be kept, and what there is instead."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 YEAR_S = 31_536_000
@@ -11,12 +12,16 @@ _WARNING = (
 )
 
 
-def empty_range_headers(earliest: datetime, latest: datetime) -> dict[str, str]:
-    """Return what an answer without rows says of the data that there is.
+def empty_range_headers(
+    headers: Mapping[str, str], earliest: datetime, latest: datetime
+) -> dict[str, str]:
+    """Return the headers of an answer without rows: what data there are instead.
 
-    An import may fill the range at any time, so the answer must not be kept.
+    An import may fill the range at any time, so the answer must not be kept; without
+    an entity tag nobody asks about a copy, whose 304 would let it be kept.
     """
     return {
+        **{name: value for name, value in headers.items() if name != "ETag"},
         "X-Data-Available": "false",
         "X-Available-From": _iso_ms(earliest),
         "X-Available-To": _iso_ms(latest),

@@ -112,6 +112,28 @@ def test_changes_that_wait_for_a_refresh_may_not_be_kept(rest):
     assert answer.headers["Cache-Control"] == "no-cache"
 
 
+@pytest.mark.parametrize(
+    ("address", "query"),
+    [
+        ("/api/candles", {}),
+        ("/api/candles", {"timeframe": "1s"}),
+        ("/api/candles", {"from": T0 - 86_400 * 300, "timeframe": "1m"}),
+        ("/api/ticks", {}),
+        ("/api/ticks", {"format": "csv"}),
+    ],
+)
+def test_empty_answer_has_no_tag_so_that_no_304_lets_it_be_kept(rest, address, query):
+    empty = {**CLOSED, "from": T0 - 7_200, "to": T0 - 3_601, **query}
+    full = {**CLOSED, "timeframe": "1h"}
+
+    answer = rest.get(address, empty)
+
+    assert answer.status_code == 200
+    assert "ETag" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert "ETag" in rest.get("/api/candles", full).headers
+
+
 def test_repeated_closed_range_needs_no_candle_query(rest):
     first = rest.get("/api/candles", CLOSED)
     before = rest.statements
