@@ -16,6 +16,7 @@ class SeriesAdmin(admin.ModelAdmin):
     list_display = [
         "instrument",
         "broker",
+        "candles_from",
         "earliest",
         "latest",
         "tick_count",

@@ -1,6 +1,7 @@
 """Answers of `/api/candles`: the client's copy, one that was kept, or candles."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import msgspec
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
@@ -49,6 +50,12 @@ class Job(msgspec.Struct, frozen=True):
         return wanted
 
     @property
+    def earliest(self) -> datetime | None:
+        """Where there are candles from on; those of 1s are made of records."""
+        is_stored = self.buckets.source is not None
+        return self.series.candles_from if is_stored else self.series.earliest
+
+    @property
     def kind(self) -> type[CandleBody]:
         """The shape of a candle."""
         return FullCandleBody if self.query.is_full else CandleBody
@@ -70,7 +77,7 @@ async def answer_candles(request: HttpRequest, job: Job) -> HttpResponse:
         if is_kept and answer.has_rows:
             services.cache.put(etag, answer)
     if not answer.has_rows:
-        headers = empty_range_headers(headers, job.series.earliest, job.series.latest)
+        headers = empty_range_headers(headers, job.earliest, job.series.latest)
     headers |= page_headers(request, answer.next_cursor, job.wanted.limit or 0)
     return rows_response(answer.body, job.form, headers)
 
@@ -125,7 +132,7 @@ async def _read(reader: Reader, job: Job) -> KeptAnswer:
 async def _stream(reader: Reader, job: Job, headers: dict[str, str]) -> HttpResponse:
     columns = await _page(reader, job, job.wanted)
     if not len(columns[0]):
-        headers = empty_range_headers(headers, job.series.earliest, job.series.latest)
+        headers = empty_range_headers(headers, job.earliest, job.series.latest)
     return rows_stream(_pages(reader, job, columns), job.form, headers)
 
 

@@ -18,15 +18,16 @@ def note_for_rebuild(
     """Note what the series have in the span; return of how many that is anything.
 
     The next refresh computes it, and raises the revision where that changes the past.
+    1m candles whose records retention dropped stay as they are.
 
     Args:
         span: start and end in us, the end exclusive.
     """
     noted = 0
     for item in series:
-        if item.earliest is None or item.latest is None:
+        if item.candles_from is None or item.latest is None:
             continue
-        start_us = max(span[0], to_us(item.earliest))
+        start_us = max(span[0], to_us(item.candles_from))
         end_us = min(span[1], to_us(item.latest) + 1)
         if start_us >= end_us:
             continue

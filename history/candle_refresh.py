@@ -15,14 +15,21 @@ import msgspec
 from django.db import connection, transaction
 
 from history.candle_frontiers import raise_revisions, select_frontiers
+from history.candle_locks import lock_candles
 from history.candle_sql import WRITE_FROM_SMALLER, WRITE_FROM_TICKS, WRITE_FROM_TRADES
 from history.changed_ranges import Cursor
-from history.ranges import MINUTE_US, Range, hull, merge_ranges, windows
+from history.dropped_ranges import TICKS, TRADES, select_dropped
+from history.ranges import (
+    MINUTE_US,
+    Range,
+    hull,
+    merge_ranges,
+    subtract_ranges,
+    windows,
+)
 from history.timestamps import to_datetime, to_us
 from marketdata.timeframes import Timeframe
 
-# First key of the advisory locks, the second is the series id: "mdcr".
-LOCK_CLASS = 0x6D646372
 # What a transaction may cover, in summed length of ranges: a busy series' 60 days are
 # 8 million ticks and some 4 s (2 cores, 2026-11); 200 series' minutes are nothing.
 BATCH_SPAN_US = 60 * 86_400_000_000
@@ -80,7 +87,7 @@ def refresh_candles(
             # Durable: within another transaction the locks of all batches would pile
             # up, in no order.
             with transaction.atomic(durable=True), connection.cursor() as cursor:
-                locked = _lock(cursor, batch, wait=wait)
+                locked = lock_candles(cursor, batch, wait=wait)
                 has_more = _refresh_locked(cursor, locked, now_us, report)
             busy |= set(batch).difference(locked)
     report.busy = len(busy)
@@ -130,31 +137,16 @@ def _refresh_locked(
     for setting in _PLANNER_SETTINGS:
         cursor.execute(setting)
     frontiers = select_frontiers(cursor, ranges)
+    dropped = select_dropped(cursor, series_ids)
     revised: set[int] = set()
     for window in windows(ranges):
-        revised |= _refresh_window(cursor, window, frontiers, report)
+        revised |= _refresh_window(cursor, window, dropped, frontiers, report)
     raise_revisions(cursor, revised)
     report.revised += len(revised)
     report.series += len({item.series_id for item in ranges})
     report.ranges += len(ranges)
     report.transactions += 1
     return has_more
-
-
-def _lock(cursor: Cursor, series_ids: Sequence[int], *, wait: bool) -> list[int]:
-    """Lock the series until the transaction ends; return those that were free."""
-    if not wait:
-        locked = []
-        for series_id in series_ids:
-            cursor.execute(
-                "SELECT pg_try_advisory_xact_lock(%s, %s)", (LOCK_CLASS, series_id)
-            )
-            if cursor.fetchone()[0]:
-                locked.append(series_id)
-        return locked
-    for series_id in series_ids:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, series_id))
-    return list(series_ids)
 
 
 def _take_notes(
@@ -191,6 +183,7 @@ def _take_notes(
 def _refresh_window(
     cursor: Cursor,
     ranges: Sequence[Range],
+    dropped: Mapping[str, Sequence[Range]],
     frontiers: Mapping[int, int],
     report: RefreshReport,
 ) -> set[int]:
@@ -198,12 +191,17 @@ def _refresh_window(
 
     Returns the series of which a bucket changed that had ended by their frontier.
     """
-    minute_statements = (WRITE_FROM_TICKS, WRITE_FROM_TRADES)
-    steps = [(Timeframe.M1, statement) for statement in minute_statements]
+    minutes = merge_ranges(ranges, MINUTE_US)
+    steps = [
+        (Timeframe.M1, WRITE_FROM_TICKS, subtract_ranges(minutes, dropped[TICKS])),
+        (Timeframe.M1, WRITE_FROM_TRADES, subtract_ranges(minutes, dropped[TRADES])),
+    ]
+    for timeframe, statement in WRITE_FROM_SMALLER.items():
+        buckets = merge_ranges(ranges, timeframe.length_s * 1_000_000)
+        steps.append((timeframe, statement, buckets))
     revised: set[int] = set()
-    for timeframe, statement in [*steps, *WRITE_FROM_SMALLER.items()]:
+    for timeframe, statement, buckets in steps:
         length_us = timeframe.length_s * 1_000_000
-        buckets = merge_ranges(ranges, length_us)
         changed = _execute(cursor, statement, buckets, report)
         revised |= {
             series_id
@@ -217,6 +215,8 @@ def _execute(
     cursor: Cursor, statement: str, ranges: Sequence[Range], report: RefreshReport
 ) -> dict[int, int]:
     """Write candles; return the earliest bucket that differs now, per series."""
+    if not ranges:
+        return {}
     lo_us, hi_us = hull(ranges)
     cursor.execute(
         statement,

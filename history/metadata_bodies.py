@@ -12,7 +12,10 @@ _TIMEFRAMES = [timeframe.value for timeframe in SERVED]
 
 
 class FiguresBody(msgspec.Struct):
-    """The series that answers for a symbol; ``brokers`` are all with data of it."""
+    """The series that answers for a symbol; ``brokers`` are all with data of it.
+
+    There are candles from ``earliest`` on, where the ticks were dropped, too.
+    """
 
     symbol: str
     earliest: int
@@ -49,7 +52,7 @@ def metadata_list_body(answers: Sequence[SeriesInfo]) -> MetadataListBody:
 def _figures(series: SeriesInfo) -> tuple[str, int, int, int, list[str], str]:
     return (
         series.symbol,
-        _seconds(series.earliest),
+        _seconds(series.candles_from),
         _seconds(series.latest),
         series.tick_count,
         list(series.brokers),

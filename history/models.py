@@ -7,6 +7,7 @@ Write to them through `tick_store` and `candle_refresh` only.
 
 from django.db import models
 
+from history.time_ranges import TimeRangesField
 from marketdata.models import Broker, Instrument
 
 
@@ -16,15 +17,22 @@ class Series(models.Model):
     Writers keep the statistics true in the transaction that writes the rows, so nobody
     counts rows to answer a question. ``revision`` rises when something old changes (an
     import, a repair, a late record; `history.data_version` says what exactly).
+
+    ``earliest`` is the first record that is stored, None if none is. What there are
+    candles of begins at ``candles_from`` and ends at ``latest``: records too, which
+    retention may have dropped since (`history.dropped_ranges`).
     """
 
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT)
     broker = models.ForeignKey(Broker, on_delete=models.PROTECT)
     earliest = models.DateTimeField(null=True)
+    candles_from = models.DateTimeField(null=True)
     latest = models.DateTimeField(null=True)
     tick_count = models.BigIntegerField(default=0)
     trade_count = models.BigIntegerField(default=0)
     revision = models.BigIntegerField(default=0)
+    dropped_ticks = TimeRangesField(db_default="{}", editable=False)
+    dropped_trades = TimeRangesField(db_default="{}", editable=False)
 
     class Meta:
         verbose_name_plural = "series"

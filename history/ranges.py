@@ -42,6 +42,14 @@ def merge_ranges(ranges: Iterable[Range], bucket_us: int) -> list[Range]:
     return merged
 
 
+def subtract_ranges(ranges: Iterable[Range], holes: Iterable[Range]) -> list[Range]:
+    """Return what of the ranges lies in no hole, in the order of the ranges."""
+    left = list(ranges)
+    for hole in holes:
+        left = [piece for item in left for piece in _without(item, hole)]
+    return left
+
+
 def cut_ranges(ranges: Iterable[Range], length_us: int) -> Iterator[Range]:
     """Yield the ranges cut at every multiple of ``length_us`` since the epoch."""
     for item in ranges:
@@ -63,6 +71,17 @@ def windows(ranges: Iterable[Range]) -> list[list[Range]]:
 
     pieces = sorted(cut_ranges(ranges, WINDOW_US), key=lambda r: (window_of(r), r))
     return [list(group) for _, group in groupby(pieces, key=window_of)]
+
+
+def _without(item: Range, hole: Range) -> Iterator[Range]:
+    is_apart = hole.end_us <= item.start_us or item.end_us <= hole.start_us
+    if hole.series_id != item.series_id or is_apart:
+        yield item
+        return
+    if item.start_us < hole.start_us:
+        yield Range(item.series_id, item.start_us, hole.start_us)
+    if hole.end_us < item.end_us:
+        yield Range(item.series_id, hole.end_us, item.end_us)
 
 
 def hull(ranges: Sequence[Range]) -> tuple[int, int]:

@@ -13,21 +13,23 @@ _WARNING = (
 
 
 def empty_range_headers(
-    headers: Mapping[str, str], earliest: datetime, latest: datetime
+    headers: Mapping[str, str], earliest: datetime | None, latest: datetime
 ) -> dict[str, str]:
     """Return the headers of an answer without rows: what data there are instead.
 
     An import may fill the range at any time, so the answer must not be kept; without
     an entity tag nobody asks about a copy, whose 304 would let it be kept.
+
+    Args:
+        earliest: None if there are no such rows at all.
     """
-    return {
-        **{name: value for name, value in headers.items() if name != "ETag"},
-        "X-Data-Available": "false",
-        "X-Available-From": _iso_ms(earliest),
-        "X-Available-To": _iso_ms(latest),
-        "Warning": _WARNING,
-        "Cache-Control": REVALIDATE,
-    }
+    empty = {name: value for name, value in headers.items() if name != "ETag"}
+    empty |= {"X-Data-Available": "false", "Cache-Control": REVALIDATE}
+    if earliest is not None:
+        empty["X-Available-From"] = _iso_ms(earliest)
+        empty["X-Available-To"] = _iso_ms(latest)
+        empty["Warning"] = _WARNING
+    return empty
 
 
 def _iso_ms(time: datetime) -> str:

@@ -7,6 +7,7 @@ import msgspec
 
 from history.changed_ranges import Cursor
 from history.data_version import LATE_US
+from history.dropped_ranges import DROPPED_FROM, DROPPED_UNTIL
 from history.models import Series
 from history.timestamps import to_datetime
 from marketdata.exceptions import UnknownBroker, UnknownSymbol
@@ -20,10 +21,12 @@ _HAS_BOUNDS = """
             OR EXISTS (SELECT FROM trades
                        WHERE series_id = %(id)s AND time = %(last)s))
 """
-_FIND_BOUNDS = """
+_FIND_BOUNDS = f"""
     UPDATE history_series
-    SET (earliest, latest) = (
-        SELECT min(edge.time), max(edge.time)
+    SET (earliest, candles_from, latest) = (
+        SELECT min(edge.time),
+               least(min(edge.time), {DROPPED_FROM}),
+               greatest(max(edge.time), {DROPPED_UNTIL})
         FROM (
             (SELECT time FROM ticks
              WHERE series_id = %(id)s AND time >= %(first)s AND time <= %(last)s
@@ -115,23 +118,14 @@ def update_statistics(
 
 def apply_changes(cursor: Cursor, changes: Sequence[Change]) -> None:
     """Bring the statistics of several series up to date, at most one change each."""
-    # Rows are locked in id order, so that two writers never wait for each other.
-    cursor.execute(
-        """
-        SELECT id
-        FROM history_series
-        WHERE id = ANY(%s)
-        ORDER BY id
-        FOR NO KEY UPDATE
-        """,
-        ([change.series_id for change in changes],),
-    )
+    lock_series(cursor, [change.series_id for change in changes])
     cursor.execute(
         """
         UPDATE history_series AS s
         SET tick_count = s.tick_count + c.ticks_added,
             trade_count = s.trade_count + c.trades_added,
             earliest = least(s.earliest, c.first_time),
+            candles_from = least(s.candles_from, c.first_time),
             latest = greatest(s.latest, c.last_time),
             revision = s.revision
                 + (c.changes_past
@@ -159,8 +153,28 @@ def apply_changes(cursor: Cursor, changes: Sequence[Change]) -> None:
             _correct_bounds(cursor, change.series_id)
 
 
+def lock_series(cursor: Cursor, series_ids: Sequence[int]) -> None:
+    """Lock the rows of the series until the transaction ends.
+
+    In id order, so that two writers never wait for each other.
+    """
+    cursor.execute(
+        """
+        SELECT id
+        FROM history_series
+        WHERE id = ANY(%s)
+        ORDER BY id
+        FOR NO KEY UPDATE
+        """,
+        (list(series_ids),),
+    )
+
+
 def _correct_bounds(cursor: Cursor, series_id: int) -> None:
-    """Move earliest and latest inwards if the records there were deleted."""
+    """Move the bounds inwards if the records there were deleted.
+
+    Those that retention dropped have left candles, so it moves ``earliest`` alone.
+    """
     cursor.execute(
         "SELECT earliest, latest FROM history_series WHERE id = %s", (series_id,)
     )

@@ -23,10 +23,12 @@ _SELECT_SERIES = """
            instrument.decimals,
            series.broker_id,
            series.earliest,
+           series.candles_from,
            series.latest,
            series.tick_count,
            series.revision,
            series.trade_count,
+           {has_ticks},
            {pending}
       FROM history_series AS series
       JOIN marketdata_instrument AS instrument ON instrument.id = series.instrument_id
@@ -36,14 +38,19 @@ _SELECT_SERIES = """
      ORDER BY {exact_first}
            instrument.symbol,
            coalesce(series.broker_id = instrument.history_broker_id, FALSE) DESC,
-           series.broker_id = 'dukascopy' AND series.tick_count > 0 DESC,
+           series.broker_id = 'dukascopy' AND {has_ticks} DESC,
            broker.is_simulated,
            series.tick_count DESC,
            series.trade_count DESC,
            series.broker_id
 """
-_SELECT_ALL = _SELECT_SERIES.format(pending="''", condition="", exact_first="")
+# Or had them: their candles are there.
+_HAS_TICKS = "(series.tick_count > 0 OR NOT isempty(series.dropped_ticks))"
+_SELECT_ALL = _SELECT_SERIES.format(
+    has_ticks=_HAS_TICKS, pending="''", condition="", exact_first=""
+)
 _SELECT_SYMBOL = _SELECT_SERIES.format(
+    has_ticks=_HAS_TICKS,
     # Ids are never used again, so another set of notes has another number and sum.
     pending=f"""(SELECT coalesce(count(*) || 'n' || sum(note.id), '')
                    FROM changed_ranges AS note
@@ -71,7 +78,8 @@ def select_series(
 
     Without a broker: the instrument's history broker, else dukascopy if it has ticks,
     else the one with the most ticks, a simulated one only if there is no other; only
-    among those that have data.
+    among those that have data. Ticks that retention dropped are data still, by their
+    candles, but are not counted.
 
     Args:
         span: where ``pending`` changes count, None for everywhere.

@@ -10,31 +10,40 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from history.changed_ranges import Cursor
+from history.dropped_ranges import DROPPED_FROM, DROPPED_UNTIL
 
 # One statement, so that both halves are of one moment. Not bounded in time, on purpose:
 # rows outside of the statistics are to be found.
-_COMPARE = """
-    SELECT tick_count, trade_count, earliest, latest,
-           (SELECT count(*) FROM ticks WHERE series_id = %(id)s),
-           (SELECT count(*) FROM trades WHERE series_id = %(id)s),
-           least(
-               (SELECT time FROM ticks WHERE series_id = %(id)s
-                ORDER BY time LIMIT 1),
-               (SELECT time FROM trades WHERE series_id = %(id)s
-                ORDER BY time LIMIT 1)
-           ),
-           greatest(
-               (SELECT time FROM ticks WHERE series_id = %(id)s
-                ORDER BY time DESC LIMIT 1),
-               (SELECT time FROM trades WHERE series_id = %(id)s
-                ORDER BY time DESC LIMIT 1)
-           )
+_COMPARE = f"""
+    SELECT tick_count, trade_count, earliest, candles_from, latest,
+           counted.ticks,
+           counted.trades,
+           counted.first_time,
+           least(counted.first_time, {DROPPED_FROM}),
+           greatest(counted.last_time, {DROPPED_UNTIL})
     FROM history_series
+    CROSS JOIN LATERAL (
+        SELECT (SELECT count(*) FROM ticks WHERE series_id = %(id)s) AS ticks,
+               (SELECT count(*) FROM trades WHERE series_id = %(id)s) AS trades,
+               least(
+                   (SELECT time FROM ticks WHERE series_id = %(id)s
+                    ORDER BY time LIMIT 1),
+                   (SELECT time FROM trades WHERE series_id = %(id)s
+                    ORDER BY time LIMIT 1)
+               ) AS first_time,
+               greatest(
+                   (SELECT time FROM ticks WHERE series_id = %(id)s
+                    ORDER BY time DESC LIMIT 1),
+                   (SELECT time FROM trades WHERE series_id = %(id)s
+                    ORDER BY time DESC LIMIT 1)
+               ) AS last_time
+    ) AS counted
     WHERE id = %(id)s
 """
 _CORRECT = """
     UPDATE history_series
-    SET tick_count = %s, trade_count = %s, earliest = %s, latest = %s,
+    SET tick_count = %s, trade_count = %s,
+        earliest = %s, candles_from = %s, latest = %s,
         revision = revision + 1
     WHERE id = %s
 """
@@ -46,6 +55,7 @@ class Statistics(NamedTuple):
     ticks: int
     trades: int
     earliest: datetime | None
+    candles_from: datetime | None
     latest: datetime | None
 
 
@@ -78,4 +88,4 @@ def correct_statistics(series_id: int) -> bool:
 def _compare(cursor: Cursor, series_id: int) -> tuple[Statistics, Statistics]:
     cursor.execute(_COMPARE, {"id": series_id})
     row = cursor.fetchone()
-    return Statistics(*row[:4]), Statistics(*row[4:])
+    return Statistics(*row[:5]), Statistics(*row[5:])

@@ -16,7 +16,7 @@ SELECT_SYMBOLS = """
            instrument.decimals,
            carrier.broker_id,
            coalesce(spelling.symbol, instrument.symbol),
-           series.earliest,
+           series.candles_from,
            series.latest
       FROM marketdata_instrument AS instrument
       LEFT JOIN (SELECT instrument_id, broker_id FROM marketdata_brokersymbol

@@ -69,9 +69,9 @@ def check_series(
 def _whole_range(series: Series) -> HourRange | None:
     if series.broker_id == ARCHIVE:
         return select_known_range(series.pk)
-    if series.earliest is None or series.latest is None:
+    if series.candles_from is None or series.latest is None:
         return None
-    start_us, end_us = to_us(series.earliest), to_us(series.latest)
+    start_us, end_us = to_us(series.candles_from), to_us(series.latest)
     return HourRange(start_us - start_us % HOUR_US, end_us - end_us % HOUR_US + HOUR_US)
 
 

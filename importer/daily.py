@@ -25,7 +25,7 @@ def select_daily(symbols: Sequence[str]) -> list[ArchiveInstrument]:
         UnknownInstrument: the archive does not carry one.
     """
     if ALL in symbols:
-        stored = _archived().exclude(earliest=None)
+        stored = _archived().exclude(latest=None)
         symbols = list(stored.values_list("instrument__symbol", flat=True))
     return select_instruments(symbols)
 

@@ -120,7 +120,7 @@ def correct_candles(
 
 def select_repairable() -> list[ArchiveInstrument]:
     """Return the instruments that were imported."""
-    series = Series.objects.filter(broker=ARCHIVE).exclude(earliest=None)
+    series = Series.objects.filter(broker=ARCHIVE).exclude(latest=None)
     symbols = series.values_list("instrument__symbol", flat=True)
     return select_instruments(
         list(symbols.values_list("instrument__symbol", flat=True))

@@ -1,7 +1,8 @@
 """Dropping ticks and trades that are older than the configured days, chunk by chunk.
 
-Candles stay. Statistics and ledger change in the transaction that drops the rows, so
-that counts stay true, and dropped hours are neither missing nor imported again.
+Candles stay, and no refresh touches them any more (`history.dropped_ranges`).
+Statistics and ledger change in the transaction that drops the rows, so that counts stay
+true, and dropped hours are neither missing nor imported again.
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from psycopg import sql
 
+from history.candle_locks import lock_candles
 from history.candle_refresh import refresh_candles
+from history.dropped_ranges import add_dropped
 from history.models import ChangedRange
-from history.series import Change, apply_changes
+from history.series import Change, apply_changes, lock_series
 from history.timestamps import to_us
 from importer.models import HourState
 
@@ -24,6 +27,14 @@ from importer.models import HourState
 # not to be had in this time is dropped by the next run.
 LOCK_TIMEOUT = "5s"
 _DETAIL = "dropped by TICK_RETENTION_DAYS"
+_SELECT_SERIES = sql.SQL(
+    """
+    SELECT id
+    FROM history_series AS s
+    WHERE EXISTS (SELECT FROM {} AS r WHERE r.series_id = s.id)
+    ORDER BY id
+    """
+)
 _MARK = """
     INSERT INTO import_hours
            (series_id, hour, state, rows, checksum, source, detail, tries, imported_at)
@@ -107,23 +118,33 @@ def _drop(chunk: _Chunk, dropped: Dropped, *, now: datetime) -> None:
     name = sql.Identifier(chunk.schema, chunk.name)
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, TRUE)", (LOCK_TIMEOUT,))
+        # A refresh would find candles without records before it learns why.
+        cursor.execute(_SELECT_SERIES.format(name))
+        locked = lock_candles(cursor, [series_id for (series_id,) in cursor.fetchall()])
         cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
         # Only now: whoever wrote to the chunk has committed, its notes are seen.
-        if _notes_of(chunk).exists():
+        counts = _count(cursor, name)
+        if _notes_of(chunk).exists() or counts.keys() - set(locked):
             raise _HasNotes
         hours = _mark(cursor, chunk, now=now)
-        cursor.execute(
-            sql.SQL("SELECT series_id, count(*) FROM {} GROUP BY 1").format(name)
-        )
-        counts = dict(cursor.fetchall())
         cursor.execute(
             "SELECT drop_chunks(%s::regclass, older_than => %s, newer_than => %s)",
             (chunk.table, chunk.end, chunk.start),
         )
+        lock_series(cursor, list(counts))
+        add_dropped(cursor, chunk.table, list(counts), (chunk.start, chunk.end))
         apply_changes(cursor, list(_changes(chunk, counts)))
     dropped.chunks += 1
     dropped.rows += sum(counts.values())
     dropped.hours += hours
+
+
+def _count(cursor: Any, name: sql.Identifier) -> dict[int, int]:
+    """Return how many rows each series has in a chunk."""
+    cursor.execute(
+        sql.SQL("SELECT series_id, count(*) FROM {} GROUP BY 1").format(name)
+    )
+    return dict(cursor.fetchall())
 
 
 def _notes_of(chunk: _Chunk) -> QuerySet[ChangedRange]:

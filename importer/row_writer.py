@@ -10,6 +10,7 @@ from django.db.models.functions import TruncHour
 
 from history.changed_ranges import note_changed_ranges
 from history.columns import TickColumns
+from history.dropped_ranges import remove_dropped_ticks
 from history.models import Tick
 from history.series import update_statistics
 from history.tick_store import (
@@ -73,8 +74,10 @@ class RowWriter:
         """
         if not self._changed:
             return
-        runs = _runs(self._changed)
+        runs = list(_runs(self._changed))
         with connection.cursor() as cursor:
+            for start_us, end_us in runs:
+                remove_dropped_ticks(cursor, self._series_id, start_us, end_us)
             note_changed_ranges(
                 cursor, [(self._series_id, start, end, now_us) for start, end in runs]
             )

@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from django.db import connection, connections, transaction
 
-from history.candle_refresh import LOCK_CLASS, refresh_candles
+from history.candle_locks import LOCK_CLASS
+from history.candle_refresh import refresh_candles
 from history.candle_sql import WRITE_FROM_TICKS
 from history.models import ChangedRange
 from marketdata.timeframes import PriceSide, Timeframe

@@ -318,9 +318,9 @@ def test_refresh_candles_of_200_series_is_one_set_of_statements() -> None:
 
     assert (report.series, report.ranges, report.transactions) == (200, 200, 1)
     assert report.candles_written == 200 * 3 * len(STORED)
-    # due, notes, their deletion, three settings, frontiers, ticks, trades, five larger
-    # timeframes; and the savepoint of the test's transaction
-    assert len([sql for sql in statements if "SAVEPOINT" not in sql]) == 14
+    # due, notes, their deletion, three settings, frontiers, what was dropped, ticks,
+    # trades, five larger timeframes; and the savepoint of the test's transaction
+    assert len([sql for sql in statements if "SAVEPOINT" not in sql]) == 15
 
 
 def test_mid_is_the_exact_mean_of_bid_and_ask() -> None:

@@ -43,6 +43,7 @@ def info(latest_us: int, **more: object) -> SeriesInfo:
         "decimals": 5,
         "broker": "dukascopy",
         "earliest": to_datetime(T0_US),
+        "candles_from": to_datetime(T0_US),
         "latest": to_datetime(latest_us),
         "tick_count": 10,
         "revision": 3,

@@ -1,5 +1,6 @@
 """The schema: hypertables, views, and the way back."""
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -7,6 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from history.candle_refresh import refresh_candles
+from history.ranges import MINUTE_US
 from history.series_query import select_all_series
 from history.timestamps import to_datetime
 from marketdata.models import Instrument
@@ -128,3 +130,55 @@ def test_migrations_run_backwards_and_forwards_with_data_stored() -> None:
     assert not {"ticks", "candles_1m", "market_ticks", "default_series"} & set(left)
     add_ticks(make_series(), 1.0, count=1)
     assert refresh_candles(now_us=FAR_US).candles_written == 18
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migration_finds_what_was_dropped_before_it() -> None:
+    """Of AAA old ticks and all trades, of BBB all ticks, of CCC nothing was dropped."""
+    a, b, c = (make_series(symbol) for symbol in ("AAA", "BBB", "CCC"))
+    day_us = 24 * 60 * MINUTE_US
+    for series_id in (a, b, c):
+        ticks = [(T0_US + day * day_us + 5, 0, 1, 2, 1, 1) for day in (0, 40)]
+        store(tick_columns(series_id, ticks))
+    store(trade_columns(a, [(T0_US + day_us, 1, 1, 1.0, 1.0)]))
+    refresh_candles(now_us=FAR_US)
+
+    try:
+        call_command("migrate", "history", "0003", verbosity=0)
+        rows(
+            f"""
+            DELETE FROM ticks WHERE series_id = {b}
+               OR series_id = {a} AND time < '2024-02-01'
+            RETURNING 1
+            """
+        )
+        rows("DELETE FROM trades RETURNING 1")
+        for series_id, bounds in ((a, "latest"), (b, "NULL")):
+            rows(
+                f"""
+                UPDATE history_series
+                SET earliest = {bounds}, latest = {bounds}
+                WHERE id = {series_id}
+                RETURNING 1
+                """
+            )
+    finally:
+        call_command("migrate", verbosity=0)
+
+    first, last = to_datetime(T0_US), to_datetime(T0_US + 40 * day_us)
+    hours = [to_datetime(T0_US + hour * 60 * MINUTE_US) for hour in range(26)]
+    us = timedelta(microseconds=5)
+    found = rows(
+        """
+        SELECT id, candles_from, latest,
+               lower(dropped_ticks), upper(dropped_ticks),
+               lower(dropped_trades), upper(dropped_trades)
+        FROM history_series
+        ORDER BY id
+        """
+    )
+    assert found == [
+        (a, first, last + us, first, last, hours[24], hours[25]),
+        (b, first, last, first, last + timedelta(hours=1), None, None),
+        (c, first + us, last + us, None, None, None, None),
+    ]

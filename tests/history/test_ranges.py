@@ -3,7 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from history.ranges import WINDOW_US, Range, cut_ranges, hull, merge_ranges, windows
+from history.ranges import (
+    WINDOW_US,
+    Range,
+    cut_ranges,
+    hull,
+    merge_ranges,
+    subtract_ranges,
+    windows,
+)
 from marketdata.timeframes import STORED
 
 ranges = st.lists(
@@ -73,3 +81,21 @@ def test_window_holds_whole_buckets_of_all_stored_timeframes() -> None:
 
 def test_hull_returns_outermost_bounds() -> None:
     assert hull([Range(1, 5, 9), Range(2, 3, 4)]) == (3, 9)
+
+
+@given(ranges, ranges)
+def test_subtract_ranges_leaves_what_is_in_no_hole(items: list[Range], holes) -> None:
+    left = subtract_ranges(items, holes)
+
+    assert buckets(left, 1) == buckets(items, 1) - buckets(holes, 1)
+    assert all(item.start_us < item.end_us for item in left if item not in items)
+
+
+def test_subtract_ranges_keeps_the_order_and_other_series() -> None:
+    items = [Range(1, 0, 60), Range(2, 0, 60)]
+
+    assert subtract_ranges(items, [Range(1, 10, 20), Range(1, 30, 99)]) == [
+        Range(1, 0, 10),
+        Range(1, 20, 30),
+        Range(2, 0, 60),
+    ]

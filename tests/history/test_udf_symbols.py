@@ -24,7 +24,7 @@ RESOLUTIONS = ["1S", "1", "5", "15", "30", "60", "240", "720", "1D", "1W"]
 def listing(
     symbol: str, broker: str, kind: str = "forex", *, decimals: int = 5, **more: bool
 ) -> Listing:
-    series = SeriesInfo(1, symbol, decimals, broker, NOON, NOON, 1, 0)
+    series = SeriesInfo(1, symbol, decimals, broker, NOON, NOON, NOON, 1, 0)
     return Listing(series, symbol[:3], symbol[3:], InstrumentType(kind), **more)
 
 

@@ -4,15 +4,19 @@ from datetime import timedelta
 
 import pytest
 
+from history.candle_rebuild import EVERYTHING, note_for_rebuild
 from history.candle_refresh import refresh_candles
 from history.models import ChangedRange, Series, Tick, Trade
+from history.series_recount import compare_statistics
 from history.timestamps import to_datetime, to_us
+from importer import retention
+from importer.checking import CheckOptions, check_series
 from importer.coverage import Cover
 from importer.hours import HourRange
-from importer.retention import drop_old_ticks
+from importer.retention import _select_chunks, drop_old_ticks
 from importer.series_coverage import select_coverage
 from marketdata.catalog import InstrumentType
-from marketdata.timeframes import PriceSide, Timeframe
+from marketdata.timeframes import STORED, PriceSide, Timeframe
 from tests.history.storage import (
     FAR_US,
     assert_candles_match,
@@ -20,6 +24,7 @@ from tests.history.storage import (
     random_ticks,
     store,
     stored_candles,
+    tick_columns,
     trade_columns,
 )
 from tests.importer.archives import hours_of, write_hour, write_hours
@@ -113,12 +118,116 @@ def test_drop_old_ticks_drops_trades_too(stored):
     assert to_us(series.earliest) == NEW_US
 
 
-def test_drop_old_ticks_of_a_whole_series_leaves_it_without_bounds(stored):
+def test_drop_old_ticks_of_a_whole_series_leaves_the_bounds_of_its_candles(stored):
+    before = series_of()
+
     drop_old_ticks(0, now=NOW + timedelta(days=60))
 
     series = series_of()
-    assert (series.tick_count, series.earliest, series.latest) == (0, None, None)
+    assert (series.tick_count, series.earliest) == (0, None)
+    assert (series.candles_from, series.latest) == (before.earliest, before.latest)
     assert Tick.objects.count() == 0
+
+
+@pytest.mark.parametrize("days", [20, 0])
+def test_statistics_are_right_after_drop_old_ticks(stored, days):
+    drop_old_ticks(days, now=NOW + timedelta(days=60))
+
+    kept, counted = compare_statistics(series_of().pk)
+
+    assert kept == counted
+
+
+def test_rebuild_leaves_the_candles_of_dropped_ticks(stored):
+    drop_old_ticks(20, now=NOW)
+    before = all_candles()
+
+    note_for_rebuild(Series.objects.all(), EVERYTHING, now_us=0)
+    report = refresh_candles(now_us=FAR_US)
+
+    assert report.ranges
+    assert (report.candles_written, report.candles_deleted, report.revised) == (0, 0, 0)
+    assert all_candles() == before
+
+
+def test_late_tick_in_a_dropped_minute_leaves_its_candle(stored):
+    series_id = series_of().pk
+    drop_old_ticks(20, now=NOW)
+    before = all_candles()
+    minute_us = min(before[Timeframe.M1])
+
+    store(tick_columns(series_id, [(minute_us + 1, 1, 9.0, 9.0, 1.0, 1.0)]))
+    refresh_candles(now_us=FAR_US)
+
+    assert all_candles() == before
+    assert series_of().tick_count == Tick.objects.count() == 8
+
+
+def test_import_of_dropped_hours_computes_their_candles_and_no_others(tmp_path):
+    write_hours(tmp_path, {OLD_US: 5, OLD_US + HOUR_US: 6, NEW_US: 7})
+    run(tmp_path, OLD, "2019-02-04T01")
+    run(tmp_path, NEW, NEW)
+    drop_old_ticks(20, now=NOW)
+    before = all_candles()[Timeframe.H1]
+
+    write_hour(tmp_path, OLD_US, 9, seed=1)
+    run(tmp_path, OLD, OLD, is_forced=True)
+    note_for_rebuild(Series.objects.all(), EVERYTHING, now_us=0)
+    refresh_candles(now_us=FAR_US)
+
+    after = all_candles()[Timeframe.H1]
+    columns = stored_ticks(series_of().pk)
+    is_of_hour = columns.time_us < OLD_US + HOUR_US
+    assert after.pop(OLD_US)[5] == is_of_hour.sum() == 9
+    assert before.pop(OLD_US)[5] == 5
+    assert after == before
+    check = check_series(
+        series_of(),
+        hours_of(OLD, "2019-02-04T01"),
+        CheckOptions(has_checksums=True),
+        now_us=FAR_US,
+    )
+    assert check.findings == []
+
+
+def test_dropped_ticks_that_came_back_can_be_dropped_again(stored):
+    before = all_candles()
+    drop_old_ticks(20, now=NOW)
+    run(stored, OLD, OLD, is_forced=True)
+
+    dropped = drop_old_ticks(20, now=NOW)
+    note_for_rebuild(Series.objects.all(), EVERYTHING, now_us=0)
+    refresh_candles(now_us=FAR_US)
+
+    assert (dropped.chunks, dropped.rows) == (1, 5)
+    assert all_candles() == before
+
+
+def test_rebuild_leaves_candles_of_dropped_ticks_where_trades_are_left(monkeypatch):
+    series_id = make_series("BTCUSD", "binance")
+    store(random_ticks(series_id, OLD_US, OLD_US + HOUR_US, 9))
+    store(trade_columns(series_id, [(OLD_US + n, n, n, 10.0, 1.0) for n in range(4)]))
+    refresh_candles([series_id], now_us=FAR_US)
+    before = [stored_candles(series_id, Timeframe.M1, side) for side in PriceSide]
+    chunks = [item for item in _select_chunks(NOW) if item.table == "ticks"]
+    monkeypatch.setattr(retention, "_select_chunks", lambda until: chunks)
+
+    drop_old_ticks(20, now=NOW)
+    Trade.objects.filter(trade_id=3).delete()
+    note_for_rebuild(Series.objects.all(), EVERYTHING, now_us=0)
+    refresh_candles(now_us=FAR_US)
+
+    after = [stored_candles(series_id, Timeframe.M1, side) for side in PriceSide]
+    assert (Tick.objects.count(), Trade.objects.count()) == (0, 3)
+    assert after[:3] == before[:3]
+    assert [candle[5] for candle in after[3].values()] == [3]
+
+
+def all_candles():
+    return {
+        timeframe: stored_candles(series_of().pk, timeframe, PriceSide.MID)
+        for timeframe in STORED
+    }
 
 
 def test_drop_old_ticks_marks_hours_of_live_ticks_too():

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection, transaction
 
-from history.models import Tick
+from history.candle_locks import lock_candles
 from importer import retention
 from importer.retention import drop_old_ticks
 from tests.importer.archives import write_hour
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.usefixtures("committed_instruments")
 
 
 @contextmanager
-def reading_for_long():
-    """Keep a transaction open that has read the ticks."""
+def in_transaction(act):
+    """Keep a transaction open that has done something."""
     is_reading, is_over = threading.Event(), threading.Event()
 
     def read():
-        with transaction.atomic():
-            list(Tick.objects.values_list("time")[:1])
+        with transaction.atomic(), connection.cursor() as cursor:
+            act(cursor)
             is_reading.set()
             is_over.wait(30)
         connection.close()
@@ -43,10 +43,26 @@ def test_drop_old_ticks_leaves_a_chunk_in_use_to_the_next_run(tmp_path, monkeypa
     write_hour(tmp_path, OLD_US, 5)
     run(tmp_path, OLD, OLD)
 
-    with reading_for_long():
+    with in_transaction(lambda cursor: cursor.execute("SELECT FROM ticks")):
         busy = drop_old_ticks(20, now=NOW)
         kept = series_of().tick_count
     free = drop_old_ticks(20, now=NOW)
 
     assert (busy.chunks, busy.busy, kept) == (0, 1, 5)
     assert (free.chunks, free.busy, series_of().tick_count) == (1, 0, 0)
+
+
+def test_drop_old_ticks_leaves_a_series_that_is_refreshed_to_the_next_run(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(retention, "LOCK_TIMEOUT", "50ms")
+    write_hour(tmp_path, OLD_US, 5)
+    run(tmp_path, OLD, OLD)
+    series_id = series_of().pk
+
+    with in_transaction(lambda cursor: lock_candles(cursor, [series_id])):
+        busy = drop_old_ticks(20, now=NOW)
+    free = drop_old_ticks(20, now=NOW)
+
+    assert (busy.chunks, busy.busy) == (0, 1)
+    assert (free.chunks, free.busy) == (1, 0)
