@@ -13,8 +13,8 @@ start, so it may be an hour longer or shorter than the others.
 import re
 import zoneinfo
 from bisect import bisect_right
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 
 import msgspec
@@ -113,20 +113,29 @@ def source_timeframe(
 def _runs(align: Align, timeframe: Timeframe, year: int) -> tuple[Run, ...]:
     """Return the runs of the buckets whose local start lies in the year."""
     zone = zoneinfo.ZoneInfo(align.zone)
-    clock = time(*divmod(align.minute, 60), tzinfo=zone)
-    day, step_days = date(year, 1, 1), 1
+    start = datetime(year, 1, 1, *divmod(align.minute, 60), tzinfo=zone)
+    step = timedelta(days=1)
     if timeframe is Timeframe.W1:
         is_evening = align.minute > _NOON_MINUTE
         weekday = 6 if is_evening else 0
-        day += timedelta(days=(weekday - day.weekday()) % 7)
-        step_days = 7
+        start += timedelta(days=(weekday - start.weekday()) % 7)
+        step = timedelta(days=7)
     starts = set()
-    while day.year == year:
+    while start.year == year:
         # A time that the clocks skip is taken by the offset before the change.
-        starts.add(to_us(datetime.combine(day, clock).astimezone(UTC)))
-        day += timedelta(days=step_days)
-    step_us = timeframe.length_s * 1_000_000
-    return tuple(_joined(Run(start, start, step_us) for start in sorted(starts)))
+        starts.add(to_us(start))
+        start += step  # on the clock of the zone
+    return tuple(_runs_of(sorted(starts), timeframe.length_s * 1_000_000))
+
+
+def _runs_of(starts: list[int], step_us: int) -> Iterator[Run]:
+    first_us = last_us = starts[0]
+    for start_us in starts[1:]:
+        if start_us != last_us + step_us:
+            yield Run(first_us, last_us, step_us)
+            first_us = start_us
+        last_us = start_us
+    yield Run(first_us, last_us, step_us)
 
 
 def _joined(runs: Iterable[Run]) -> list[Run]:
