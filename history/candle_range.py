@@ -11,6 +11,7 @@ DAY_US = 86_400_000_000
 MAX_SECONDS_SPAN_US = DAY_US
 # Nothing is stored from further ahead; years of bucket starts need not be known.
 _AHEAD_US = 7 * DAY_US
+_LONGEST_BUCKET_US = 8 * DAY_US  # a week, and an hour where the clocks go back
 
 # What each timeframe is read or made of; 1s of records, aligned ones of less.
 SOURCES = {
@@ -70,6 +71,32 @@ def buckets_of(wanted: CandleRange, now_us: int) -> Buckets:
     lo_us = timeframe.floor_us(start_us + length_us - 1)
     hi_us = timeframe.floor_us(wanted.end_us) + length_us
     return Buckets(lo_us, hi_us, SOURCES.get(timeframe))
+
+
+def span_of(wanted: CandleRange, now_us: int) -> tuple[int, int]:
+    """Return a span that holds the buckets of a range: of those of 1d and 1w aligned
+    its end is theirs, and years of starts are not computed.
+
+    Raises:
+        RangeTooLong: as ``buckets_of``.
+    """
+    if wanted.align is None:
+        buckets = buckets_of(wanted, now_us)
+        return buckets.lo_us, buckets.hi_us
+    end_us = min(wanted.end_us, now_us + _AHEAD_US)
+    return wanted.start_us, bucket_end_us(wanted.timeframe, wanted.align, end_us)
+
+
+def clip_range(wanted: CandleRange, first_us: int) -> CandleRange:
+    """Return the range without the aligned buckets that end before the first candle.
+
+    A year of their starts takes 0.6 ms, in which the process serves nobody (busy 2
+    cores, 2026-11).
+    """
+    if wanted.align is None:
+        return wanted
+    start_us = max(wanted.start_us, first_us - _LONGEST_BUCKET_US)
+    return msgspec.structs.replace(wanted, start_us=start_us)
 
 
 def bucket_end_us(timeframe: Timeframe, align: Align | None, time_us: int) -> int:

@@ -39,7 +39,7 @@ def data_version(series: SeriesInfo, wanted: CandleRange, now_us: int) -> str:
     """Return the version of an answer with candles: ASCII, without spaces.
 
     Args:
-        series: selected with the span of ``buckets_of(wanted, now_us)``.
+        series: selected with `candle_range.span_of(wanted, now_us)`, or a longer span.
 
     Raises:
         RangeTooLong, InvalidTimeframe: as ``buckets_of``.

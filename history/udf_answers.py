@@ -9,7 +9,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from history.alignment import ALIGNED
 from history.answer_cache import KeptAnswer
 from history.candle_headers import cache_control
-from history.candle_range import Buckets, CandleRange, bucket_end_us, buckets_of
+from history.candle_range import (
+    Buckets,
+    CandleRange,
+    bucket_end_us,
+    buckets_of,
+    clip_range,
+)
 from history.candle_reads import read_candles
 from history.columns import Array
 from history.data_version import data_version, is_settled
@@ -27,7 +33,6 @@ from marketdata.timeframes import PriceSide, Timeframe
 
 # Raised when the same candles get another body, so that no client keeps the old one.
 _BODY_VERSION = 1
-_LONGEST_BUCKET_US = 8 * DAY_US  # a week, and an hour where the clocks go back
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -75,9 +80,7 @@ async def _job(lookups: Reader, ticker: Ticker, query: BarQuery, now_us: int) ->
     # A venue may send trades alone; their prices are better than none.
     side = PriceSide.MID if series.has_ticks else PriceSide.TRADE
     wanted = candle_range(query, market_of(listing.type), side)
-    # Aligned days since 1970 are many to tell apart: 12 ms instead of 7 (busy 2 cores).
-    first_us = to_us(series.candles_from) - _LONGEST_BUCKET_US
-    wanted = msgspec.structs.replace(wanted, start_us=max(wanted.start_us, first_us))
+    wanted = clip_range(wanted, to_us(series.candles_from))
     return Job(series, wanted, buckets_of(wanted, now_us), now_us)
 
 

@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
@@ -23,7 +24,7 @@ from history.api_schema import documented
 from history.candle_answers import Job, answer_candles
 from history.candle_bodies import CandleBody, FullCandleBody
 from history.candle_queries import parse_candle_path, parse_candle_query
-from history.candle_range import buckets_of
+from history.candle_range import buckets_of, clip_range, span_of
 from history.endpoint import Endpoint
 from history.exceptions import SymbolNotFound
 from history.metadata_bodies import (
@@ -38,6 +39,7 @@ from history.record_bodies import TickBody, TradeBody
 from history.record_queries import parse_record_query
 from history.series_query import all_series_of, plan_all_series, plan_series, series_of
 from history.symbol_bodies import SELECT_SYMBOLS, SymbolBody, symbol_bodies
+from history.timestamps import to_us
 
 
 @documented(
@@ -67,12 +69,14 @@ class CandlesView(Endpoint):
             query = parse_candle_path(symbol, timeframe, parameters, **limits)
         else:
             query = parse_candle_query(parameters, **limits)
-        buckets = buckets_of(query.wanted, now_us)
         lookups = request.services.lookups
         # Before the candles, for a tag must never be newer than what it stands for.
-        plan = plan_series(query.symbol, (buckets.lo_us, buckets.hi_us))
+        plan = plan_series(query.symbol, span_of(query.wanted, now_us))
         rows = await lookups.fetch(plan.sql, plan.parameters)
         series = series_of(rows, query.symbol, query.broker)
+        wanted = clip_range(query.wanted, to_us(series.candles_from))
+        query = msgspec.structs.replace(query, wanted=wanted)
+        buckets = buckets_of(wanted, now_us)
         job = Job(query, buckets, series, query.form or request.form, now_us)
         return await answer_candles(request, job)
 

@@ -4,8 +4,14 @@ from datetime import datetime
 
 import pytest
 
-from history.alignment import parse_align
-from history.candle_range import CandleRange, bucket_end_us, buckets_of
+from history.alignment import Align, parse_align
+from history.candle_range import (
+    CandleRange,
+    bucket_end_us,
+    buckets_of,
+    clip_range,
+    span_of,
+)
 from history.exceptions import InvalidTimeframe, RangeTooLong
 from history.timestamps import to_us
 from marketdata.timeframes import PriceSide, Timeframe
@@ -80,6 +86,37 @@ def test_buckets_of_an_aligned_range_end_a_week_ahead() -> None:
     asked = wanted(Timeframe.D1, "2024-05-01T00:00", "5000-01-01T00:00", align=NEW_YORK)
 
     assert buckets_of(asked, NOW_US).hi_us == us("2024-06-08T21:00")
+
+
+@pytest.mark.parametrize("timeframe", [Timeframe.D1, Timeframe.W1])
+@pytest.mark.parametrize("align", [None, NEW_YORK, Align("Asia/Tokyo", 0)])
+@pytest.mark.parametrize(
+    "end", ["2024-03-10T20:59", "2024-05-30T12:00", "5000-01-01T00:00"]
+)
+def test_span_of_holds_the_buckets_and_ends_with_them(timeframe, align, end) -> None:
+    asked = wanted(timeframe, "2024-01-03T01:00", end, align=align)
+
+    buckets = buckets_of(asked, NOW_US)
+
+    lo_us, hi_us = span_of(asked, NOW_US)
+    assert lo_us <= buckets.lo_us
+    assert hi_us == buckets.hi_us
+
+
+@pytest.mark.parametrize("timeframe", [Timeframe.D1, Timeframe.W1])
+@pytest.mark.parametrize("first", ["2024-03-09T21:59", "2024-03-10T21:00"])
+def test_clip_range_leaves_the_aligned_bucket_of_the_first_candle(
+    timeframe, first
+) -> None:
+    asked = wanted(timeframe, "1970-01-01T00:00", "2024-04-01T00:00", align=NEW_YORK)
+
+    clipped = buckets_of(clip_range(asked, us(first)), NOW_US)
+
+    every = buckets_of(asked, NOW_US)
+    assert clipped.hi_us == every.hi_us
+    assert clipped.lo_us > us("2024-02-20T00:00")
+    assert bucket_end_us(timeframe, NEW_YORK, clipped.lo_us - 1) == clipped.lo_us
+    assert clipped.lo_us <= us(first)
 
 
 def test_buckets_of_another_timeframe_aligned_raises() -> None:

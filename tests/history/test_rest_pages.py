@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from history import candle_answers, record_answers
+from history.alignment import _runs
 from history.columns import TradeColumns
 from tests.history.factories import T0, fixture_quotes, store_quotes
 from tests.history.storage import store
@@ -94,6 +95,17 @@ def test_candles_of_computed_timeframes_are_served(rest, timeframe):
     ).json()
 
     assert sum(row["ticks"] for row in body) == 1_000
+
+
+def test_align_not_seen_before_computes_no_years_without_candles(rest):
+    store_quotes([(T0, 1.1, 1.2)])
+    _runs.cache_clear()
+    asked = {"symbol": "EURUSD", "timeframe": "1d", "from": 0, "to": T0, "limit": 9}
+
+    answer = rest.get("/api/candles", {**asked, "align": "Asia/Tokyo@03:15"})
+
+    assert [item["time"] for item in answer.json()] == [T0 - 5 * 3_600 - 2_700]
+    assert _runs.cache_info().currsize <= 6
 
 
 @pytest.mark.usefixtures("series")
