@@ -92,7 +92,8 @@ class Candle(models.Model):
 
     ``volume`` sums the sizes of its price side: ask sizes for asks, trade sizes for
     trades, bid sizes for bids and for mids (a mid's volume is its bid size, as on the
-    wire). ``ticks`` counts its records. ``rev`` rises when a stored candle changes.
+    wire). ``ticks`` counts its records. ``rev`` rises when a stored candle changes, and
+    begins anew with one that was deleted (docs/decisions/0003).
     """
 
     pk = models.CompositePrimaryKey("series_id", "price_side", "time")
