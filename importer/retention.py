@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, ProgrammingError, connection, transaction
 from django.db.models import QuerySet
 from psycopg import sql
+from psycopg.errors import UndefinedTable
 
 from history.candle_locks import lock_candles
 from history.candle_refresh import refresh_candles
@@ -83,6 +84,10 @@ def drop_old_ticks(days: int, *, now: datetime) -> Dropped:
             # A reader or writer held it for long, or kept changing it.
             dropped.busy += 1
             log.warning("chunk not dropped", chunk=chunk.name, error=repr(exc))
+        except ProgrammingError as exc:
+            if not isinstance(exc.__cause__, UndefinedTable):
+                raise
+            log.info("chunk dropped by another run", chunk=chunk.name)
     return dropped
 
 
@@ -116,15 +121,16 @@ def _drop_refreshed(chunk: _Chunk, dropped: Dropped, *, now: datetime) -> None:
 
 def _drop(chunk: _Chunk, dropped: Dropped, *, now: datetime) -> None:
     name = sql.Identifier(chunk.schema, chunk.name)
+    # Not within the transaction: its lock of the chunk would be in another run's way.
+    series_ids = _select_series(name)
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, TRUE)", (LOCK_TIMEOUT,))
         # A refresh would find candles without records before it learns why.
-        cursor.execute(_SELECT_SERIES.format(name))
-        locked = lock_candles(cursor, [series_id for (series_id,) in cursor.fetchall()])
+        lock_candles(cursor, series_ids)
         cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
         # Only now: whoever wrote to the chunk has committed, its notes are seen.
         counts = _count(cursor, name)
-        if _notes_of(chunk).exists() or counts.keys() - set(locked):
+        if _notes_of(chunk).exists() or counts.keys() - set(series_ids):
             raise _HasNotes
         hours = _mark(cursor, chunk, now=now)
         cursor.execute(
@@ -137,6 +143,13 @@ def _drop(chunk: _Chunk, dropped: Dropped, *, now: datetime) -> None:
     dropped.chunks += 1
     dropped.rows += sum(counts.values())
     dropped.hours += hours
+
+
+def _select_series(name: sql.Identifier) -> list[int]:
+    """Return which series have rows in a chunk, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT_SERIES.format(name))
+        return [series_id for (series_id,) in cursor.fetchall()]
 
 
 def _count(cursor: Any, name: sql.Identifier) -> dict[int, int]:

@@ -52,6 +52,29 @@ def test_drop_old_ticks_leaves_a_chunk_in_use_to_the_next_run(tmp_path, monkeypa
     assert (free.chunks, free.busy, series_of().tick_count) == (1, 0, 0)
 
 
+def test_drop_old_ticks_by_several_at_once_drops_each_chunk_once(tmp_path):
+    write_hour(tmp_path, OLD_US, 5)
+    run(tmp_path, OLD, OLD)
+    ready = threading.Barrier(3)
+    reports = []
+
+    def drop():
+        ready.wait(10)
+        reports.append(drop_old_ticks(20, now=NOW))
+        connection.close()
+
+    threads = [threading.Thread(target=drop) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert sorted((item.chunks, item.busy) for item in reports) == [
+        (0, 0), (0, 0), (1, 0)
+    ]  # fmt: skip
+    assert series_of().tick_count == 0
+
+
 def test_drop_old_ticks_leaves_a_series_that_is_refreshed_to_the_next_run(
     tmp_path, monkeypatch
 ):
