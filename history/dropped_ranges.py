@@ -25,13 +25,21 @@ DROPPED_UNTIL = f"""
     CASE WHEN latest <@ {_BOTH} THEN latest
          ELSE upper({_BOTH}) - INTERVAL '1 microsecond' END"""
 
-# Not before the hour in which the series begins, so that nobody looks there for more.
+# Not before the hour in which the series begins, so that nobody looks there for more;
+# rows before that, which no writer counted, may be dropped all the same.
 _ADD = """
     UPDATE history_series
     SET {column} = {column} + tstzmultirange(
-        tstzrange(greatest(%s, date_trunc('hour', candles_from, 'UTC')), %s)
+        tstzrange(
+            greatest(
+                %(start)s,
+                CASE WHEN candles_from < %(end)s
+                     THEN date_trunc('hour', candles_from, 'UTC') END
+            ),
+            %(end)s
+        )
     )
-    WHERE id = ANY(%s)
+    WHERE id = ANY(%(ids)s)
 """
 _REMOVE = """
     UPDATE history_series
@@ -51,7 +59,10 @@ _SELECT = """
 
 
 def add_dropped(
-    cursor: Cursor, table: str, series_ids: Sequence[int], span: tuple[datetime, ...]
+    cursor: Cursor,
+    table: str,
+    series_ids: Sequence[int],
+    span: tuple[datetime, datetime],
 ) -> None:
     """Say that the records of a span, in whole hours, are dropped.
 
@@ -61,7 +72,8 @@ def add_dropped(
         table: ``TICKS`` or ``TRADES``.
     """
     statement = _ADD.format(column=_COLUMNS[table])
-    cursor.execute(statement, (*span, list(series_ids)))
+    start, end = span
+    cursor.execute(statement, {"start": start, "end": end, "ids": list(series_ids)})
 
 
 def remove_dropped_ticks(

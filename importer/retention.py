@@ -114,8 +114,9 @@ def _drop_refreshed(chunk: _Chunk, dropped: Dropped, *, now: datetime) -> None:
     except _HasNotes:
         notes = _notes_of(chunk)
         series_ids = sorted(set(notes.values_list("series_id", flat=True)))
-        due_us = max(to_us(due) for due in notes.values_list("due", flat=True))
-        refresh_candles(series_ids, now_us=max(due_us, to_us(now)))
+        # None if somebody else has computed them meanwhile.
+        due = [to_us(due) for due in notes.values_list("due", flat=True)]
+        refresh_candles(series_ids, now_us=max([*due, to_us(now)]))
         _drop(chunk, dropped, now=now)
 
 

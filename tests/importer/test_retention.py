@@ -106,6 +106,27 @@ def test_drop_old_ticks_computes_candles_that_wait_for_the_rows_first(stored):
     assert_candles_match(series_of().pk, columns)
 
 
+def test_drop_old_ticks_goes_on_where_others_computed_the_candles(stored, monkeypatch):
+    tries = []
+
+    def drop(chunk, dropped, *, now):
+        tries.append(chunk)
+        if len(tries) == 1:
+            raise retention._HasNotes
+        real_drop(chunk, dropped, now=now)
+
+    real_drop = retention._drop
+    monkeypatch.setattr(retention, "_drop", drop)
+
+    assert drop_old_ticks(20, now=NOW).chunks == 1
+
+
+def test_drop_old_ticks_drops_rows_that_no_statistics_know(stored):
+    Series.objects.update(candles_from=to_datetime(NEW_US))
+
+    assert drop_old_ticks(20, now=NOW).chunks == 1
+
+
 def test_drop_old_ticks_drops_trades_too(stored):
     series_id = make_series("BTCUSD", "binance")
     store(trade_columns(series_id, [(OLD_US + n, n, n, 10.0, 1.0) for n in range(4)]))
