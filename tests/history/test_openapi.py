@@ -2,38 +2,17 @@
 
 import contextlib
 import json
-import os
 import re
 
 import pytest
-import schemathesis
 import yaml
 from django.test import Client
 from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
 from jsonschema import validate as jsonschema_validate
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from tests.history.factories import T0, fixture_quotes, store_quotes
-from tests.history.test_rest_over_socket import start_server, stop_server
-from tests.marketdata.server_process import test_database_url
-
-# `make fuzz` raises it.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-]
 
 
 @pytest.fixture(scope="module")
@@ -152,33 +131,3 @@ _SOMETIMES = {
     "RateLimit-Reset",
     "RateLimit-Policy",
 }
-
-
-def test_server_holds_to_its_schema_whatever_it_is_asked(transactional_db):
-    store_quotes(fixture_quotes())
-    server, port = start_server(test_database_url())
-    try:
-        schema = schemathesis.openapi.from_url(
-            f"http://127.0.0.1:{port}/api/schema/?format=json"
-        )
-        for found in schema.get_all_operations():
-            _fuzz(found.ok())
-    finally:
-        stop_server(server)
-
-
-def _fuzz(operation) -> None:
-    """Ask one operation many things; every answer must be a described one."""
-
-    @hypothesis_settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=EXAMPLES < 100,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(case=operation.as_strategy())
-    def ask(case) -> None:
-        case.call_and_validate(checks=CHECKS)
-
-    ask()
