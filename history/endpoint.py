@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from history.api_errors import add_headers, error_response, response_to
+from history.codes import RestCode
 from history.cors import cors_headers, preflight_headers
 from history.exceptions import RateLimitExceeded
 from history.formats import Format, accepted_format
@@ -100,7 +101,7 @@ async def _answer(
     if endpoint.checks_host:
         request.get_host()  # refuses a host that is not ours
     if request.method not in ("GET", "HEAD"):
-        response = error_response("METHOD_NOT_ALLOWED")
+        response = error_response(RestCode.METHOD_NOT_ALLOWED)
         response.headers["Allow"] = _METHODS
         return response
     usage = await _count(request) if endpoint.is_limited else UNLIMITED

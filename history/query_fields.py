@@ -32,8 +32,6 @@ _LOST_PLUS = re.compile(r"(T\S+) (\d\d:?\d\d)")
 class InvalidValue(Exception):
     """Raised when a parameter has a value that it cannot have; the text says why."""
 
-    code = "VALIDATION_ERROR"
-
 
 class QueryFields:
     """Takes parameters by name and remembers what is wrong with them."""

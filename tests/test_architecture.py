@@ -41,6 +41,7 @@ PURE = {
     "history/candle_sql.py",
     "history/changed_ranges.py",
     "history/clients.py",
+    "history/codes.py",
     "history/columns.py",
     "history/copy_format.py",
     "history/cors.py",

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from history.api_errors import STATUSES
+from history.codes import RestCode
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 APPS = ("marketdata", "history", "importer", "brokers", "config")
@@ -42,6 +45,18 @@ def test_every_error_code_is_documented() -> None:
     text = "\n".join(DOCS.values())
 
     assert {code for code in codes if f"`{code}`" not in text} == set()
+
+
+def test_error_codes_of_rest_are_documented_with_their_status() -> None:
+    rows = re.findall(r"^\| (\d{3}) \|(.*)\|$", DOCS["rest.md"], re.MULTILINE)
+    documented = {
+        code: int(status)
+        for status, codes in rows
+        for code in re.findall(r"`([A-Z_]+)`", codes)
+    }
+
+    assert documented == STATUSES
+    assert set(STATUSES) == set(RestCode)
 
 
 @pytest.mark.parametrize("name", sorted(DOCS))

@@ -118,8 +118,12 @@ def test_candles_of_1s_over_more_than_a_day_are_refused(rest):
     )
 
     assert answer.status_code == 400
-    assert answer.json()["code"] == "VALIDATION_ERROR"
-    assert "cannot exceed 1 day" in answer.json()["details"][0]["message"]
+    message = "A range of 1s candles cannot exceed 1 day"
+    assert answer.json() == {
+        "error": message,
+        "code": "RANGE_TOO_LARGE",
+        "details": [{"field": "", "message": message}],
+    }
 
 
 @pytest.mark.usefixtures("series")
