@@ -1,4 +1,4 @@
-"""Fifty random fixtures: every timeframe, side and alignment against brute force.
+"""COMPAT check 37: every timeframe, side and alignment against brute force, 50 times.
 
 Each fixture lies around a moment at which buckets are easily cut wrong, and has a part
 that no refresh has seen yet.
@@ -76,7 +76,7 @@ def cases(chance: random.Random) -> Iterator[CandleRange]:
 
 
 @pytest.mark.parametrize(("name", "seed"), FIXTURES)
-def test_select_candles_of_a_random_fixture_equals_brute_force(
+def test_compat_check_37_candles_of_a_random_fixture_equal_brute_force(
     name: str, seed: int
 ) -> None:
     chance = random.Random(f"{name} {seed}")
