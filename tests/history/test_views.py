@@ -4,7 +4,8 @@ import json
 import time
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from history import views
 from marketdata.models import Instrument
@@ -531,13 +532,35 @@ def test_metadata_version_changes_with_the_past_and_not_with_live_ticks(
         ("/api/metadata/XXXYYY", 1),
         ("/api/symbols", 1),
         ("/api/brokers", 1),
+        (f"/api/coverage?symbol=EURUSD&from={T0}&to={T0 + HOUR}", 2),
+        (f"/api/coverage?symbol=EURUSD&broker=oanda&from={T0}&to={T0 + HOUR}", 2),
+        ("/api/coverage?symbol=XXXYYY", 1),
+        ("/udf/config", 1),
+        ("/udf/symbols?symbol=EURUSD", 1),
+        ("/udf/search?query=EUR", 1),
+        (f"/udf/history?symbol=EURUSD&resolution=60&from={T0}&to={T0 + HOUR}", 2),
+        ("/udf/time", 0),
     ],
 )
 @pytest.mark.usefixtures("fixture_ticks")
 def test_requests_need_two_statements_at_most(rest, address, statements):
-    rest.get(address)
+    store_quotes([(T0, 1.1, 1.2)], broker="oanda")
 
+    with CaptureQueriesContext(connection) as of_django:
+        rest.get(address)
+
+    assert len(of_django) == 0
     assert rest.statements == statements
+
+
+@pytest.mark.usefixtures("fixture_ticks")
+def test_bars_of_an_empty_range_need_a_third_statement_for_the_last_bar_before(rest):
+    ends = f"from={T0 + 9 * HOUR}&to={T0 + 10 * HOUR}"
+
+    answer = rest.get(f"/udf/history?symbol=EURUSD&resolution=60&{ends}")
+
+    assert answer.json() == {"s": "no_data", "nextTime": T0 + HOUR}
+    assert rest.statements == 3
 
 
 @pytest.mark.usefixtures("fixture_ticks")
