@@ -142,7 +142,7 @@ class UdfHistoryView(UdfEndpoint):
         return await answer_bars(request, _ticker(request), query, now_us=now_us)
 
 
-@described("udf_time", int, media_type="text/plain")
+@described("udf_time", int, media_type="text/plain", errors=[400, 429])
 class UdfTimeView(UdfEndpoint):
     """The server's clock."""
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +13,9 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from jsonschema import validate as jsonschema_validate
 
+from history.clients import AnonymousClients
 from tests.history.factories import T0, fixture_quotes, store_quotes
+from tests.rest_client import Answer
 
 
 @pytest.fixture(scope="module")
@@ -79,43 +82,112 @@ def test_compat_check_35_page_takes_everything_from_this_server():
             assert found.status_code == 200
 
 
+RANGE = f"from={T0}&to={T0 + 7200}"
+# A good address of each path; the answers to it and its like are all that is described.
+ADDRESSES = {
+    "/api/candles": f"/api/candles?symbol=EURUSD&fields=full&{RANGE}",
+    "/api/candles/{symbol}/{timeframe}": f"/api/candles/EURUSD/1h?{RANGE}",
+    "/api/ticks": f"/api/ticks?symbol=EURUSD&{RANGE}",
+    "/api/metadata": "/api/metadata?symbol=EURUSD",
+    "/api/metadata/{symbol}": "/api/metadata/EURUSD",
+    "/api/symbols": "/api/symbols",
+    "/api/brokers": "/api/brokers",
+    "/api/coverage": f"/api/coverage?symbol=EURUSD&{RANGE}",
+    "/udf/config": "/udf/config",
+    "/udf/symbols": "/udf/symbols?symbol=EURUSD",
+    "/udf/search": "/udf/search?query=EUR",
+    "/udf/history": f"/udf/history?symbol=EURUSD&resolution=60&{RANGE}",
+    "/udf/time": "/udf/time",
+    "/health": "/health",
+    "/health/live": "/health/live",
+    "/health/ready": "/health/ready",
+    "/healthz": "/healthz",
+    "/readyz": "/readyz",
+    "/metrics": "/metrics",
+}
+
+
+@pytest.fixture
+def ask(rest, settings, monkeypatch):
+    """A function that asks for a path so that the answer has the status."""
+
+    def ask(path: str, status: int) -> Answer:
+        address, headers = ADDRESSES[path], {}
+        if status == 304:
+            headers["If_None_Match"] = rest.get(address).headers["ETag"]
+        elif status == 400:
+            headers["Host"] = "elsewhere"
+        elif status == 404:
+            address = address.replace("EURUSD", "XXXYYY")
+        elif status == 429:
+            once = AnonymousClients(
+                requests_per_min=1, trusted_proxies=[], limits_loopback=True
+            )
+            with monkeypatch.context() as patch:
+                patch.setattr(rest.services, "identify", once)
+                return [rest.get(address) for _ in range(2)][-1]
+        elif status == 503:
+            settings.DATABASE_URL = ""
+            if "ready" in path:
+                settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        return rest.get(address, **headers)
+
+    return ask
+
+
+def test_compat_check_35_a_good_address_of_every_path_is_known(document):
+    assert set(ADDRESSES) == set(document["paths"])
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+@pytest.mark.django_db(transaction=True)
+def test_compat_check_35_every_described_status_is_answered_so(ask, document, path):
+    store_quotes(fixture_quotes(20))
+    responses = document["paths"][path]["get"]["responses"]
+
+    for status in sorted(responses):  # the database goes away last
+        answer = ask(path, int(status))
+
+        assert answer.status_code == int(status)
+        check(answer, responses[status])
+
+
 @pytest.mark.parametrize(
     ("address", "status"),
     [
-        (f"/api/candles?symbol=EURUSD&from={T0}&to={T0 + 7200}", 200),
-        (f"/api/candles?symbol=EURUSD&fields=full&from={T0}&to={T0 + 7200}", 200),
-        (f"/api/candles/EURUSD/1h?from={T0}&to={T0 + 7200}", 200),
+        (f"/api/candles?symbol=EURUSD&{RANGE}", 200),
         ("/api/candles", 400),
-        (f"/api/candles?symbol=XXXYYY&from={T0}&to={T0 + 7200}", 404),
-        (f"/api/ticks?symbol=EURUSD&from={T0}", 200),
-        (f"/api/ticks?symbol=EURUSD&from={T0}&type=trade", 200),
+        ("/api/candles/EURUSD/1h", 400),
+        (f"/api/ticks?symbol=EURUSD&type=trade&{RANGE}", 200),
+        (f"/api/ticks?symbol=EURUSD&format=csv&{RANGE}", 200),
         ("/api/metadata", 200),
-        ("/api/metadata?symbol=EURUSD", 200),
-        ("/api/metadata/EURUSD", 200),
-        ("/api/metadata/XXXYYY", 404),
-        ("/api/symbols", 200),
-        ("/api/brokers", 200),
-        (f"/api/coverage?symbol=EURUSD&from={T0}&to={T0 + 7200}", 200),
         ("/api/coverage", 400),
-        ("/health", 200),
-        ("/health/live", 200),
-        ("/health/ready", 200),
-        ("/metrics", 200),
+        ("/udf/symbols?symbol=XXXYYY", 200),
+        ("/udf/history?symbol=EURUSD", 200),
+        (f"/udf/history?symbol=EURUSD&resolution=1&to={T0}&countback=1", 200),
     ],
 )
 def test_answers_are_as_described(rest, transactional_db, document, address, status):
     store_quotes(fixture_quotes(20))
-    path = address.partition("?")[0]
-    path = path.replace("/EURUSD/1h", "/{symbol}/{timeframe}")
-    path = re.sub("metadata/.*", "metadata/{symbol}", path)
+    path = address.partition("?")[0].replace("/EURUSD/1h", "/{symbol}/{timeframe}")
 
     answer = rest.get(address)
 
     assert answer.status_code == status
-    responses = document["paths"][path]["get"]["responses"]
-    schema = responses[str(status)]["content"]["application/json"]["schema"]
-    jsonschema_validate(answer.json(), schema)
-    for name in responses[str(status)].get("headers", ()):
+    check(answer, document["paths"][path]["get"]["responses"][str(status)])
+
+
+def check(answer: Answer, described: dict[str, Any]) -> None:
+    """Fail unless body and headers are those described."""
+    if "content" not in described:
+        assert answer.content == b""
+        return
+    media_type = answer.headers["Content-Type"].partition(";")[0]
+    schema = described["content"][media_type]["schema"]
+    is_json = media_type == "application/json" or schema["type"] == "integer"
+    body = answer.json() if is_json else answer.content.decode()
+    jsonschema_validate(body, schema)
+    for name in described.get("headers", ()):
         assert name in _SOMETIMES or name in answer.headers, name
 
 
