@@ -10,8 +10,18 @@ import pytest
 
 from history import candle_answers, record_answers
 from history.columns import TradeColumns
+from history.pages import PAGE_ROWS
+from marketdata.timeframes import PriceSide, Timeframe
 from tests.history.factories import T0, fixture_quotes, store_quotes
-from tests.history.storage import store
+from tests.history.storage import (
+    HOUR_US,
+    T0_US,
+    candles_of,
+    make_series,
+    priced,
+    random_ticks,
+    store,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -249,3 +259,24 @@ def test_ticks_of_all_time_are_refused_where_they_are_not_paged(rest):
 
     assert rest.get("/api/ticks", {**asked, "format": "csv"}).status_code == 400
     assert rest.get("/api/ticks", asked).status_code == 200
+
+
+def test_streamed_candles_of_1s_equal_brute_force(rest, transactional_db):
+    """12 hours and 25,000 candles: three pages, each its own statement."""
+    series_id = make_series()
+    ticks = random_ticks(series_id, T0_US, T0_US + 12 * HOUR_US, 40_000)
+    store(ticks)
+    expected = candles_of(priced(ticks, PriceSide.MID), Timeframe.S1)
+    assert len(expected) > 2 * PAGE_ROWS
+
+    answer = rest.get(
+        "/api/candles",
+        {"symbol": "EURUSD", "timeframe": "1s", "from": T0, "to": T0 + 12 * 3_600},
+    )
+
+    found = [tuple(row.values()) for row in answer.json()]
+    assert found == [
+        (start_us // 1_000_000, *(round(price, 6) for price in values[:4]))
+        for start_us, values in sorted(expected.items())
+    ]
+    assert len(answer.parts) > 2
