@@ -1,6 +1,7 @@
 """What the documents must name: settings, commands, endpoints, error codes."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ def test_every_setting_is_documented() -> None:
     missing = [name for name in read if name not in DOCS["operating.md"]]
 
     assert missing == []
+
+
+def test_every_setting_is_documented_once() -> None:
+    rows = re.findall(r"^\| ([A-Z0-9_]+) \|", DOCS["operating.md"], re.MULTILINE)
+    example = (ROOT / ".env.example").read_text()
+    lines = re.findall(r"^(?:# )?([A-Z0-9_]+)=", example, re.MULTILINE)
+
+    assert rows
+    assert lines
+    assert [name for name, count in Counter(rows).items() if count > 1] == []
+    assert [name for name, count in Counter(lines).items() if count > 1] == []
 
 
 def test_every_command_is_documented() -> None:
