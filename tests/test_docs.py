@@ -1,13 +1,16 @@
-"""What the documents must name: settings, commands, endpoints, error codes."""
+"""What the documents must name: settings, commands, endpoints, timeframes, codes."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from drf_spectacular.generators import SchemaGenerator
 
 from history.api_errors import STATUSES
+from history.candle_queries import SERVED
 from history.codes import RestCode
+from history.udf_bars import RESOLUTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
@@ -50,6 +53,22 @@ def test_every_command_is_documented() -> None:
     text = "\n".join(DOCS.values())
 
     assert {name for name in commands if name not in text} == set()
+
+
+def test_every_endpoint_is_documented() -> None:
+    generator = SchemaGenerator(urlconf="config.rest_urls")
+    paths = generator.get_schema(request=None, public=True)["paths"]
+    text = DOCS["rest.md"].replace("EURUSD/1h", "{symbol}/{timeframe}")
+    text = text.replace("metadata/EURUSD", "metadata/{symbol}")
+    named = set(re.findall(r"(/[a-z]+(?:/[a-z{}_]+)*)", text))
+
+    assert set(paths) <= named
+
+
+def test_every_timeframe_and_resolution_is_documented() -> None:
+    names = {*(item.value for item in SERVED), *RESOLUTIONS}
+
+    assert {name for name in names if f"`{name}`" not in DOCS["rest.md"]} == set()
 
 
 def test_every_error_code_is_documented() -> None:

@@ -55,6 +55,13 @@ def test_every_operation_has_words_and_named_answers(document):
             assert parameter["description"], (path, parameter["name"])
 
 
+def test_candles_are_described_as_countback_without_from(document):
+    for path in ("/api/candles", "/api/candles/{symbol}/{timeframe}"):
+        parameters = document["paths"][path]["get"]["parameters"]
+        required = [item["name"] for item in parameters if item.get("required")]
+        assert set(required) <= {"symbol", "timeframe"}
+
+
 @pytest.mark.parametrize("query", ["", "?format=json"])
 def test_compat_check_35_schema_is_served(query):
     answer = Client().get(f"/api/schema/{query}")
