@@ -46,6 +46,7 @@ PURE = {
     "history/copy_format.py",
     "history/cors.py",
     "history/data_version.py",
+    "history/durations.py",
     "history/etags.py",
     "history/exceptions.py",
     "history/formats.py",
