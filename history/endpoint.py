@@ -70,10 +70,14 @@ class Endpoint(APIView):
                 return await page(request, **path)
             return await _respond(cls(), request, path)
 
-        # By these DRF and drf-spectacular know a view of theirs.
-        view.cls = cls  # type: ignore[attr-defined]
-        view.initkwargs = initkwargs  # type: ignore[attr-defined]
-        return view
+        return as_drfs(view, cls, initkwargs)
+
+
+def as_drfs(view: Any, cls: type[APIView], initkwargs: dict[str, Any]) -> Any:
+    """Return the view with what DRF and drf-spectacular know a view of theirs by."""
+    view.cls = cls
+    view.initkwargs = initkwargs
+    return view
 
 
 async def _respond(

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from history.api_errors import json_response
 from history.api_parameters import BROKER, NEEDED_SYMBOL, START, TO
 from history.api_schema import documented
+from history.durations import DAY_US
 from history.endpoint import Endpoint
 from history.query_fields import (
     QueryFields,
@@ -25,7 +26,6 @@ from importer.series_coverage import coverage_body, covered_hours, plan_coverage
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
-_DAY_US = 86_400_000_000
 
 
 class HourBody(msgspec.Struct):
@@ -70,7 +70,7 @@ class CoverageView(Endpoint):
         now_us = time.time_ns() // 1_000
         end_us = fields.optional("to", time_parser("to"), now_us)
         start_us = fields.optional(
-            "from", time_parser("from"), max(0, end_us - DEFAULT_DAYS * _DAY_US)
+            "from", time_parser("from"), max(0, end_us - DEFAULT_DAYS * DAY_US)
         )
         fields.check()
         if start_us >= end_us:
