@@ -18,7 +18,7 @@ test: venv check  ## lint, types and all tests, against real services
 
 fuzz: venv  ## ask REST thousands of things by its schema
 	@$(VENV)/python -m config.launch exec -- env FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) \
-	    $(VENV)/python -m pytest tests/history/test_openapi.py -k whatever $(ARGS)
+	    $(VENV)/python -m pytest tests/history/test_rest_fuzz.py $(ARGS)
 
 check: venv  ## lint and types
 	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy

@@ -1,4 +1,4 @@
-"""Time of candle reads: ten years of 12h, the last of a year of 1m, computed ones.
+"""Time of candle reads as REST makes them: ten years of 12h, of 1m, computed ones.
 
     python -m benchmarks.candle_reads [--runs 30]
 
@@ -8,10 +8,13 @@ of its own.
 """
 
 import argparse
+import asyncio
 import os
 import statistics
 import sys
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import django
 
@@ -23,10 +26,12 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 from history.alignment import parse_align  # noqa: E402
-from history.candle_query import select_candles_at  # noqa: E402
+from history.candle_bodies import FullCandleBody  # noqa: E402
 from history.candle_range import CandleRange  # noqa: E402
-from history.record_plan import RecordRange  # noqa: E402
-from history.record_query import select_ticks  # noqa: E402
+from history.candle_reads import read_candles  # noqa: E402
+from history.columns import Array  # noqa: E402
+from history.reader import Plans, Reader  # noqa: E402
+from history.record_plan import RecordRange, plan_ticks  # noqa: E402
 from history.series import get_or_create_series  # noqa: E402
 from history.timestamps import to_datetime  # noqa: E402
 from marketdata.models import Broker, Instrument  # noqa: E402
@@ -103,30 +108,37 @@ def ranges() -> dict[str, tuple[CandleRange, int]]:
     }
 
 
-def median_ms(read: object, runs: int) -> tuple[float, int]:
+async def median_ms(
+    read: Callable[[], Awaitable[list[Array]]], runs: int
+) -> tuple[float, int]:
     """Return the median of so many reads, and how many rows they give."""
-    rows = len(read())
+    rows = len((await read())[0])
     times = []
     for _ in range(runs):
         started_s = time.perf_counter()
-        read()
+        await read()
         times.append(time.perf_counter() - started_s)
     return 1000 * statistics.median(times), rows
 
 
-def measure(series_id: int, runs: int) -> float:
+async def measure(series_id: int, runs: int) -> float:
     """Print each read; return the milliseconds of ten years of 12h."""
+    reader = Reader(max_connections=1, timeout_s=10, plans=Plans.OF_EACH)
     limited_ms = 0.0
     for name, (wanted, now_us) in ranges().items():
-        ms, rows = median_ms(
-            lambda w=wanted, n=now_us: select_candles_at(series_id, w, n), runs
+        read = partial(
+            read_candles, reader, series_id, wanted, FullCandleBody, now_us=now_us
         )
+        ms, rows = await median_ms(read, runs)
         limit = f"  limit {MAX_MS} ms" if name == LIMITED else ""
         print(f"{name:28} {rows:6,} rows {ms:8.2f} ms{limit}")
         limited_ms = ms if name == LIMITED else limited_ms
     page = RecordRange(TICK_DAY_US, TICK_DAY_US + DAY_US, 10_000)
-    ms, rows = median_ms(lambda: select_ticks(series_id, page), runs)
+    statement = plan_ticks(series_id, page)
+    columns = ("time", "bid", "ask", "bid_size", "ask_size", "seq")
+    ms, rows = await median_ms(partial(reader.fetch_columns, statement, columns), runs)
     print(f"{'a page of ticks':28} {rows:6,} rows {ms:8.2f} ms")
+    await reader.close()
     return limited_ms
 
 
@@ -139,7 +151,7 @@ def main() -> int:
     connection.settings_dict["TEST"]["NAME"] = f"bench_reads_{os.getpid()}"
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
-        limited_ms = measure(fill(), runs)
+        limited_ms = asyncio.run(measure(fill(), runs))
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
     return int(limited_ms > MAX_MS)

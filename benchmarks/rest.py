@@ -1,23 +1,23 @@
 """REST against its limits: the floor, an empty view, and a peer, all in one run.
 
-    python -m benchmarks.rest [--peer peer_node_candles.mjs] [--rounds N]
+    [BENCH_PEER=peer_node_candles.mjs] python -m benchmarks.rest [--rounds N]
 
 Servers run on the first core, their clients on the last, PostgreSQL and Redis anywhere.
 The floor is a psycopg binary cursor and msgspec in this process: rows and their JSON,
 without a server, checks, rounding or headers. The empty view is Django's own handler
 without middleware on our server. The peer is a script for node that serves `SQL` of
-`DATABASE_URL` on `PORT`.
+`DATABASE_URL` on `PORT`. Fails if a limit is missed.
 """
 
 import argparse
 import contextlib
 import http.client
+import math
 import os
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import django
 import msgspec
@@ -27,17 +27,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 # Models can be imported only now.
-from django.conf import settings  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from benchmarks.http_load import Load, Server, ask  # noqa: E402
+from benchmarks.rest_servers import CORES, empty_view, node, ours  # noqa: E402
 from history.candle_bodies import CandleBody  # noqa: E402
 from history.database_address import conninfo  # noqa: E402
 from tests.history.factories import T0, store_quotes  # noqa: E402
 
 CANDLES = 1_020
 SECONDS = 1.5  # of one measurement
-CORES = sorted(os.sched_getaffinity(0))
 STATEMENT = """
     SELECT extract(epoch FROM time)::bigint AS time, open, high, low, close
     FROM candles_1m
@@ -47,11 +46,14 @@ STATEMENT = """
 """
 ENDS = (T0, T0 + 60 * (CANDLES - 1))
 ADDRESS = "/api/candles?symbol=EURUSD&timeframe=1m&from={}&to={}".format(*ENDS)
-PEER_PORT = 9_410
 
 
-def main(peer: str, rounds: int) -> None:
-    """Print the medians of all rounds, and the ratios that matter."""
+def main() -> int:
+    """Print the medians of all rounds; return 1 if a limit is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    peer = os.environ.get("BENCH_PEER", "")
     name = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = "benchmark_rest"
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
@@ -64,7 +66,7 @@ def main(peer: str, rounds: int) -> None:
                     loads[way].append(measure())
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
-    report({way: median(found) for way, found in loads.items()})
+    return int(not report({way: median(found) for way, found in loads.items()}))
 
 
 def prepare(servers: contextlib.ExitStack, peer: str) -> dict[str, Callable[[], Load]]:
@@ -92,7 +94,7 @@ def prepare(servers: contextlib.ExitStack, peer: str) -> dict[str, Callable[[], 
         "empty view, our handler": lambda: load(empty_rest, "/empty"),
     }
     if peer:
-        node_server = servers.enter_context(node(peer))
+        node_server = servers.enter_context(node(peer, STATEMENT.format("$1", "$2")))
         address = "/api/candles?from={}&to={}".format(*ENDS)
         ways["peer, 1 client"] = lambda: load(node_server, address, clients=1)
         ways["peer"] = lambda: load(node_server, address)
@@ -133,117 +135,68 @@ def median(loads: list[Load]) -> Load:
     )
 
 
-def report(loads: dict[str, Load]) -> None:
-    """Print a line for each, then each ratio beside its limit."""
+class Limit(msgspec.Struct, frozen=True):
+    """A ratio of two ways' figures, and where it must lie."""
+
+    name: str
+    ratio: Callable[[dict[str, Load]], float]
+    at_least: float = 0.0
+    at_most: float = math.inf
+
+    def line(self, ratio: float) -> str:
+        """Return the ratio beside what is asked of it."""
+        asked = f"at least {self.at_least:g}"
+        if self.at_most < math.inf:
+            asked = f"at most {self.at_most:g}"
+        missed = "" if self.is_kept(ratio) else "   MISSED"
+        return f"{self.name:40} {ratio:5.2f}   ({asked}){missed}"
+
+    def is_kept(self, ratio: float) -> bool:
+        """Whether the ratio is within."""
+        return self.at_least <= ratio <= self.at_most
+
+
+LIMITS = (
+    Limit(
+        "candles, 1 client: p50 to the floor",
+        lambda loads: loads["candles, 1 client"].p50_ms / loads["floor"].p50_ms,
+        at_most=3,
+    ),
+    Limit(
+        "candles again: rate to an empty view",
+        lambda loads: loads["candles again (kept)"].rate / loads["empty view"].rate,
+        at_least=0.65,
+    ),
+    Limit(
+        "304: rate to an empty view",
+        lambda loads: loads["not modified (304)"].rate / loads["empty view"].rate,
+        at_least=0.65,
+    ),
+    Limit(
+        "metadata: time to an empty view's",
+        lambda loads: loads["empty view"].rate / loads["metadata"].rate,
+        at_most=1.5,
+    ),
+)
+PEER_LIMIT = Limit(
+    "candles: rate to the peer's",
+    lambda loads: loads["candles"].rate / loads["peer"].rate,
+    at_least=1,
+)
+
+
+def report(loads: dict[str, Load]) -> bool:
+    """Print a line for each way and each limit; return whether all are kept."""
     for way, found in loads.items():
         print(
             f"{way:28} {found.rate:7.0f}/s   p50 {found.p50_ms:6.2f} ms   "
             f"CPU {found.cpu_ms:5.2f} ms"
         )
-    empty = loads["empty view"].rate
-    ratios = [
-        (
-            "candles, 1 client: p50 to the floor",
-            loads["candles, 1 client"].p50_ms / loads["floor"].p50_ms,
-            "at most 3",
-        ),
-        (
-            "candles again: rate to an empty view",
-            loads["candles again (kept)"].rate / empty,
-            "at least 0.65",
-        ),
-        (
-            "304: rate to an empty view",
-            loads["not modified (304)"].rate / empty,
-            "at least 0.65",
-        ),
-        (
-            "metadata: time to an empty view's",
-            empty / loads["metadata"].rate,
-            "at most 1.5",
-        ),
-    ]
-    if "peer" in loads:
-        rate = loads["candles"].rate / loads["peer"].rate
-        ratios.append(("candles: rate to the peer's", rate, "at least 1"))
-    for name, ratio, limit in ratios:
-        print(f"{name:40} {ratio:5.2f}   ({limit})")
-
-
-@contextlib.contextmanager
-def ours(**environment: str) -> Iterator[Server]:
-    """Give a web process with a limit for this machine, too."""
-    address, _, _ = settings.DATABASE_URL.rpartition("/")
-    argv = ["manage.py", "serve", "--host", "127.0.0.1", "--port", "0"]
-    values = {
-        "DATABASE_URL": f"{address}/{connection.settings_dict['NAME']}",
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "RATE_LIMIT_LOOPBACK": "true",
-        "REST_REQUESTS_PER_MIN": "100000000",
-        "LOG_LEVEL": "WARNING",
-        "ENV_FILE": os.devnull,
-        **environment,
-    }
-    with running([sys.executable, *argv], values) as (pid, line):
-        yield Server(pid, int(line.rstrip("/\n").rpartition(":")[2]))
-
-
-@contextlib.contextmanager
-def empty_view(handler: str) -> Iterator[Server]:
-    """Give a server with an empty view."""
-    argv = [sys.executable, "-m", "benchmarks.empty_view", handler]
-    with running(argv, {}) as (pid, line):
-        yield Server(pid, int(line.split()[-1]))
-
-
-@contextlib.contextmanager
-def node(script: str) -> Iterator[Server]:
-    """Run the peer, which says nothing when it listens."""
-    address, _, _ = settings.DATABASE_URL.rpartition("/")
-    values = {
-        "DATABASE_URL": f"{address}/{connection.settings_dict['NAME']}",
-        "PORT": str(PEER_PORT),
-        "SQL": STATEMENT.format("$1", "$2"),
-    }
-    process = start(["node", script], values)
-    try:
-        wait_for(PEER_PORT)
-        yield Server(process.pid, PEER_PORT)
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@contextlib.contextmanager
-def running(argv: list[str], environment: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """Give a server's process id, and the line with which it says that it listens."""
-    process = start(argv, environment)
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        assert line.startswith("listening"), line
-        yield process.pid, line
-    finally:
-        process.terminate()
-        process.communicate(timeout=15)
-
-
-def start(argv: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-    """Start a process on the first core."""
-    os.sched_setaffinity(0, {CORES[0]})  # which it inherits
-    return subprocess.Popen(
-        argv, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
-    )
-
-
-def wait_for(port: int) -> None:
-    """Return when something answers on the port."""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            http.client.HTTPConnection("127.0.0.1", port).connect()
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on port {port}")
+    limits = (*LIMITS, PEER_LIMIT) if "peer" in loads else LIMITS
+    ratios = [(limit, limit.ratio(loads)) for limit in limits]
+    for limit, ratio in ratios:
+        print(limit.line(ratio))
+    return all(limit.is_kept(ratio) for limit, ratio in ratios)
 
 
 def tag_of(server: Server) -> str:
@@ -257,8 +210,4 @@ def tag_of(server: Server) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", default="", help="script for node")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    main(options.peer, options.rounds)
+    sys.exit(main())

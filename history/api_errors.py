@@ -15,29 +15,33 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
-from history.exceptions import HistoryError, InvalidQuery, InvalidTimeframe
+from history.codes import RestCode
+from history.exceptions import (
+    HistoryError,
+    InvalidQuery,
+    InvalidTimeframe,
+    RangeTooLong,
+)
 from history.renderers import FastJSONRenderer
 from marketdata.exceptions import MarketDataError
 
 log = structlog.get_logger(__name__)
 
 # HTTP status of each code that REST answers (PROTOCOL section 8).
-STATUSES = {
-    "VALIDATION_ERROR": 400,
-    "MISSING_PARAMETERS": 400,
-    "INVALID_TIMEFRAME": 400,
-    "INVALID_FIELD": 400,
-    "INVALID_AUTH": 401,
-    "FORBIDDEN": 403,
-    "SYMBOL_NOT_FOUND": 404,
-    "UNKNOWN_SYMBOL": 404,
-    "UNKNOWN_BROKER": 404,
-    "NO_BROKER": 404,
-    "NOT_FOUND": 404,
-    "METHOD_NOT_ALLOWED": 405,
-    "RATE_LIMIT_EXCEEDED": 429,
-    "INTERNAL_ERROR": 500,
-    "DATABASE_ERROR": 503,
+STATUSES: dict[str, int] = {
+    RestCode.VALIDATION_ERROR: 400,
+    RestCode.MISSING_PARAMETERS: 400,
+    RestCode.INVALID_TIMEFRAME: 400,
+    RestCode.RANGE_TOO_LARGE: 400,
+    RestCode.INVALID_AUTH: 401,
+    RestCode.FORBIDDEN: 403,
+    RestCode.SYMBOL_NOT_FOUND: 404,
+    RestCode.UNKNOWN_BROKER: 404,
+    RestCode.NOT_FOUND: 404,
+    RestCode.METHOD_NOT_ALLOWED: 405,
+    RestCode.RATE_LIMIT_EXCEEDED: 429,
+    RestCode.INTERNAL_ERROR: 500,
+    RestCode.DATABASE_ERROR: 503,
 }
 _AWAY = (
     OperationalError,
@@ -47,22 +51,24 @@ _AWAY = (
 )
 # Of DRF's own errors, by status; what is not here is a bad request.
 _DRF_CODES = {
-    401: "INVALID_AUTH",
-    403: "FORBIDDEN",
-    404: "NOT_FOUND",
-    405: "METHOD_NOT_ALLOWED",
-    429: "RATE_LIMIT_EXCEEDED",
-    500: "INTERNAL_ERROR",
+    401: RestCode.INVALID_AUTH,
+    403: RestCode.FORBIDDEN,
+    404: RestCode.NOT_FOUND,
+    405: RestCode.METHOD_NOT_ALLOWED,
+    429: RestCode.RATE_LIMIT_EXCEEDED,
+    500: RestCode.INTERNAL_ERROR,
 }
-_TEXTS = {
-    "VALIDATION_ERROR": "Validation failed",
-    "INVALID_AUTH": "Invalid authentication",
-    "FORBIDDEN": "Permission denied",
-    "NOT_FOUND": "Endpoint not found",
-    "METHOD_NOT_ALLOWED": "Method not allowed",
-    "RATE_LIMIT_EXCEEDED": "Too many requests from this IP, please try again later",
-    "INTERNAL_ERROR": "Internal server error",
-    "DATABASE_ERROR": "The database is not available",
+_TEXTS: dict[str, str] = {
+    RestCode.VALIDATION_ERROR: "Validation failed",
+    RestCode.INVALID_AUTH: "Invalid authentication",
+    RestCode.FORBIDDEN: "Permission denied",
+    RestCode.NOT_FOUND: "Endpoint not found",
+    RestCode.METHOD_NOT_ALLOWED: "Method not allowed",
+    RestCode.RATE_LIMIT_EXCEEDED: (
+        "Too many requests from this IP, please try again later"
+    ),
+    RestCode.INTERNAL_ERROR: "Internal server error",
+    RestCode.DATABASE_ERROR: "The database is not available",
 }
 
 
@@ -94,30 +100,32 @@ def describe(
         body = _own_body(exc)
         headers = getattr(exc, "headers", headers)
     elif isinstance(exc, Http404):
-        body = error_body("NOT_FOUND", path=path)
+        body = error_body(RestCode.NOT_FOUND, path=path)
     elif isinstance(exc, PermissionDenied):
-        body = error_body("FORBIDDEN")
+        body = error_body(RestCode.FORBIDDEN)
     elif isinstance(exc, SuspiciousOperation):
-        body = error_body("VALIDATION_ERROR", details=[])
+        body = error_body(RestCode.VALIDATION_ERROR, details=[])
     elif isinstance(exc, DatabaseError | psycopg.Error):
         # Of a database that is away each request would log the same stack.
         is_away = isinstance(exc, _AWAY)
         stack = None if is_away else exc
         log.error("database error", path=path, error=str(exc), exc_info=stack)
-        body = error_body("DATABASE_ERROR")
+        body = error_body(RestCode.DATABASE_ERROR)
     else:
         log.error("request failed", path=path, exc_info=exc)
-        body = error_body("INTERNAL_ERROR")
+        body = error_body(RestCode.INTERNAL_ERROR)
     return STATUSES.get(body["code"], 400), body, headers
 
 
 def _drf_body(exc: drf.APIException, path: str) -> dict[str, Any]:
     if isinstance(exc, drf.ValidationError):
-        return error_body("VALIDATION_ERROR", details=validation_details(exc.detail))
-    code = _DRF_CODES.get(exc.status_code, "VALIDATION_ERROR")
-    if code == "NOT_FOUND":
+        return error_body(
+            RestCode.VALIDATION_ERROR, details=validation_details(exc.detail)
+        )
+    code = _DRF_CODES.get(exc.status_code, RestCode.VALIDATION_ERROR)
+    if code == RestCode.NOT_FOUND:
         return error_body(code, path=path)
-    if code == "VALIDATION_ERROR":
+    if code == RestCode.VALIDATION_ERROR:
         details = [{"field": "", "message": str(exc.detail)}]
         return error_body(code, details=details)
     return error_body(code)
@@ -135,10 +143,11 @@ def _drf_headers(exc: drf.APIException) -> dict[str, str]:
 def _own_body(exc: HistoryError | MarketDataError) -> dict[str, Any]:
     if isinstance(exc, InvalidQuery):
         return error_body(exc.code, details=exc.details)
-    if exc.code == "VALIDATION_ERROR":
+    if exc.code == RestCode.VALIDATION_ERROR:
         return error_body(exc.code, details=[{"field": "", "message": str(exc)}])
-    if isinstance(exc, InvalidTimeframe):
-        details = [{"field": "timeframe", "message": str(exc)}]
+    if isinstance(exc, InvalidTimeframe | RangeTooLong):
+        field = "timeframe" if isinstance(exc, InvalidTimeframe) else ""
+        details = [{"field": field, "message": str(exc)}]
         return error_body(exc.code, str(exc), details=details)
     return error_body(exc.code, str(exc))
 
@@ -180,17 +189,17 @@ def bad_request(
     request: HttpRequest | None, exception: Exception | None = None
 ) -> HttpResponse:
     """Answer a request that Django itself refuses; `handler400` of the addresses."""
-    return error_response("VALIDATION_ERROR", details=[])
+    return error_response(RestCode.VALIDATION_ERROR, details=[])
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what is not allowed; `handler403` of the addresses."""
-    return error_response("FORBIDDEN")
+    return error_response(RestCode.FORBIDDEN)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an address that does not exist; `handler404` of the addresses."""
-    return error_response("NOT_FOUND", path=request.path)
+    return error_response(RestCode.NOT_FOUND, path=request.path)
 
 
 async def not_found_view(request: HttpRequest) -> HttpResponse:
@@ -200,4 +209,4 @@ async def not_found_view(request: HttpRequest) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer after an error that nothing caught; `handler500` of the addresses."""
-    return error_response("INTERNAL_ERROR")
+    return error_response(RestCode.INTERNAL_ERROR)

@@ -25,7 +25,12 @@ BROKER = query(
     {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$"},
 )
 FROM = query("from", "Start, included: Unix seconds or ISO 8601.", _TIME, required=True)
-START = query("from", "Start: Unix seconds or ISO 8601.", _TIME)
+START = query("from", "Start, included: Unix seconds or ISO 8601.", _TIME)
+CANDLE_START = query(
+    "from",
+    "Start, included; needed unless `countback` is given. Unix seconds or ISO 8601.",
+    _TIME,
+)
 TO = query("to", "End, included; needed unless a page is asked for.", _TIME)
 LIMIT = query("limit", "Rows of a page; `X-Next-Cursor` leads to the next.", _COUNT)
 COUNTBACK = query("countback", "The last so many candles up to `to`.", _COUNT)
@@ -54,7 +59,7 @@ RECORD_TYPE = query(
 
 PAGE_PARAMETERS = (LIMIT, CURSOR, FORMAT, VERSION)
 CANDLE_PARAMETERS = (
-    FROM,
+    CANDLE_START,
     TO,
     PRICE,
     BROKER,

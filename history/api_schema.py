@@ -86,17 +86,13 @@ def documented(
     parameters: Sequence[OpenApiParameter] = (),
     errors: Sequence[int] = (),
     rows: type[msgspec.Struct] | None = None,
-    is_data: bool = True,
-    unwell: Any = None,
 ) -> Any:
-    """Return the decorator of an endpoint's class.
+    """Return the decorator of the class of an endpoint with data.
 
     Args:
         body: the type of the JSON body, or a tuple of types.
         errors: the statuses of the endpoint beside those of all endpoints with data.
         rows: the type of a row, for an endpoint that answers other forms, too.
-        is_data: whether the endpoint is limited and needs the database.
-        unwell: the type of the body with status 503, where it is not an error's.
     """
     responses: dict[Any, Any] = {(200, _JSON): OpenApiResponse(schema_of(body), "")}
     if rows is not None:
@@ -104,27 +100,42 @@ def documented(
             media_type = CONTENT_TYPES[form].partition(";")[0]
             responses[(200, media_type)] = OpenApiResponse({"type": "string"}, "")
         responses[304] = OpenApiResponse(None, "The client's copy is still good.")
-    statuses = {*errors, 400, 429, 503} if is_data else set(errors)
-    for status in sorted(statuses):
+    for status in sorted({*errors, 400, 429, 503}):
         responses[(status, _JSON)] = _error(status)
-    if unwell is not None:
-        responses[(503, _JSON)] = OpenApiResponse(
-            schema_of(unwell), "Something is away."
-        )
-    headers = {**(_ROW_HEADERS if rows else {}), **(_LIMIT_HEADERS if is_data else {})}
+    headers = {**(_ROW_HEADERS if rows else {}), **_LIMIT_HEADERS}
     described = [
         OpenApiParameter(
             name, str, OpenApiParameter.HEADER, response=[200], description=text
         )
         for name, text in headers.items()
     ]
+    return _decorator(operation, responses, [*parameters, *described])
 
+
+def documented_status(operation: str, body: Any, *, unwell: bool = False) -> Any:
+    """Return the decorator of the class of an endpoint that says how the server is.
+
+    Args:
+        body: the type of the JSON body.
+        unwell: whether it is answered with 503, too.
+    """
+    responses = {(200, _JSON): OpenApiResponse(schema_of(body), "")}
+    if unwell:
+        responses[(503, _JSON)] = OpenApiResponse(schema_of(body), "Something is away.")
+    return _decorator(operation, responses, [])
+
+
+def _decorator(
+    operation: str,
+    responses: Mapping[Any, Any],
+    parameters: Sequence[OpenApiParameter],
+) -> Any:
     def decorate(view: type) -> type:
         document = extend_schema(
             operation_id=operation,
             description=inspect.getdoc(view),
-            parameters=[*parameters, *described],
-            responses=responses,
+            parameters=list(parameters),
+            responses=dict(responses),
             auth=[],
         )
         return extend_schema_view(get=document)(view)

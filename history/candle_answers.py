@@ -14,6 +14,7 @@ from history.candle_range import Buckets, CandleRange
 from history.candle_reads import read_candles
 from history.columns import Array
 from history.data_version import data_version, is_settled
+from history.durations import HOUR_US
 from history.etags import make_etag, matches
 from history.formats import Format, encode_page, tail
 from history.pages import (
@@ -27,6 +28,7 @@ from history.reader import Reader
 from history.record_cursor import Position, encode_cursor
 from history.row_headers import empty_range_headers
 from history.series_info import SeriesInfo
+from marketdata.timeframes import Timeframe
 
 # Raised when the same candles get another body, so that no client keeps the old one.
 _BODY_VERSION = 1
@@ -118,9 +120,7 @@ async def _read(reader: Reader, job: Job) -> KeptAnswer:
     if limit is not None:
         # One more than is wanted says whether there is a next page.
         wanted = msgspec.structs.replace(wanted, limit=limit + 1)
-    columns = await read_candles(
-        reader, job.series.series_id, wanted, job.kind, now_us=job.now_us
-    )
+    columns = await _candles(reader, job, wanted)
     if limit is not None and len(columns[0]) > limit:
         columns = [column[:limit] for column in columns]
         next_cursor = encode_cursor(Position(int(columns[0][-1]) + 1))
@@ -130,29 +130,61 @@ async def _read(reader: Reader, job: Job) -> KeptAnswer:
 
 
 async def _stream(reader: Reader, job: Job, headers: dict[str, str]) -> HttpResponse:
-    columns = await _page(reader, job, job.wanted)
+    columns, rest = await _next_page(reader, job, job.wanted)
     if not len(columns[0]):
         headers = empty_range_headers(headers, job.earliest, job.series.latest)
-    return rows_stream(_pages(reader, job, columns), job.form, headers)
+    return rows_stream(_pages(reader, job, columns, rest), job.form, headers)
 
 
 async def _pages(
-    reader: Reader, job: Job, columns: list[Array]
+    reader: Reader, job: Job, columns: list[Array], rest: CandleRange | None
 ) -> AsyncIterator[bytes]:
-    wanted, is_first = job.wanted, True
+    is_first = True
     while True:
         values = candle_values(columns, job.series.decimals)
         yield encode_page(job.kind, values, job.form, is_first=is_first)
-        if len(columns[0]) < PAGE_ROWS:
+        if rest is None:
             break
-        start_us = int(columns[0][-1]) + 1
-        wanted = msgspec.structs.replace(wanted, start_us=start_us)
-        columns, is_first = await _page(reader, job, wanted), False
+        (columns, rest), is_first = await _next_page(reader, job, rest), False
     yield tail(job.form)
 
 
-async def _page(reader: Reader, job: Job, wanted: CandleRange) -> list[Array]:
-    wanted = msgspec.structs.replace(wanted, limit=PAGE_ROWS)
+async def _next_page(
+    reader: Reader, job: Job, wanted: CandleRange
+) -> tuple[list[Array], CandleRange | None]:
+    """Return the first candles of a range, and what is left of it, None at its end."""
+    if wanted.timeframe is Timeframe.S1:
+        return await _next_hour(reader, job, wanted)
+    page = msgspec.structs.replace(wanted, limit=PAGE_ROWS)
+    columns = await _candles(reader, job, page)
+    if len(columns[0]) < PAGE_ROWS:
+        return columns, None
+    return columns, _after(wanted, int(columns[0][-1]))
+
+
+async def _next_hour(
+    reader: Reader, job: Job, wanted: CandleRange
+) -> tuple[list[Array], CandleRange | None]:
+    """Return the next hour that has candles: a limit would look for each second.
+
+    A day takes 0.5 s so, 1.4 s in pages of rows (2 cores, 2026-11).
+    """
+    while True:
+        end_us = min(wanted.start_us + HOUR_US - 1, wanted.end_us)
+        page = msgspec.structs.replace(wanted, end_us=end_us)
+        columns = await _candles(reader, job, page)
+        if end_us == wanted.end_us:
+            return columns, None
+        wanted = _after(wanted, end_us)
+        if len(columns[0]):
+            return columns, wanted
+
+
+def _after(wanted: CandleRange, time_us: int) -> CandleRange:
+    return msgspec.structs.replace(wanted, start_us=time_us + 1)
+
+
+async def _candles(reader: Reader, job: Job, wanted: CandleRange) -> list[Array]:
     return await read_candles(
         reader, job.series.series_id, wanted, job.kind, now_us=job.now_us
     )

@@ -11,10 +11,11 @@ buckets firsts and lasts, the runs of their starts.
 import msgspec
 
 from history.changed_ranges import MAX_NOTE_US
+from history.durations import DAY_US
 from history.tables import CANDLE_TABLES
 from marketdata.timeframes import PriceSide, Timeframe
 
-NOTE_DAYS = MAX_NOTE_US // 86_400_000_000
+NOTE_DAYS = MAX_NOTE_US // DAY_US
 
 # Per side: table, price, and what its volume sums (as `history.models.Candle` says).
 RECORDS = {

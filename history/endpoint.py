@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from history.api_errors import add_headers, error_response, response_to
+from history.codes import RestCode
 from history.cors import cors_headers, preflight_headers
 from history.exceptions import RateLimitExceeded
 from history.formats import Format, accepted_format
@@ -69,10 +70,14 @@ class Endpoint(APIView):
                 return await page(request, **path)
             return await _respond(cls(), request, path)
 
-        # By these DRF and drf-spectacular know a view of theirs.
-        view.cls = cls  # type: ignore[attr-defined]
-        view.initkwargs = initkwargs  # type: ignore[attr-defined]
-        return view
+        return as_drfs(view, cls, initkwargs)
+
+
+def as_drfs(view: Any, cls: type[APIView], initkwargs: dict[str, Any]) -> Any:
+    """Return the view with what DRF and drf-spectacular know a view of theirs by."""
+    view.cls = cls
+    view.initkwargs = initkwargs
+    return view
 
 
 async def _respond(
@@ -100,7 +105,7 @@ async def _answer(
     if endpoint.checks_host:
         request.get_host()  # refuses a host that is not ours
     if request.method not in ("GET", "HEAD"):
-        response = error_response("METHOD_NOT_ALLOWED")
+        response = error_response(RestCode.METHOD_NOT_ALLOWED)
         response.headers["Allow"] = _METHODS
         return response
     usage = await _count(request) if endpoint.is_limited else UNLIMITED

@@ -14,17 +14,19 @@ HistoryError
 
 from collections.abc import Mapping, Sequence
 
+from history.codes import RestCode
+
 
 class HistoryError(Exception):
     """Base of all errors of the app; ``code`` is stable and goes to clients."""
 
-    code = "INTERNAL_ERROR"
+    code = RestCode.INTERNAL_ERROR
 
 
 class SymbolNotFound(HistoryError):
     """Raised when nothing is stored for the symbol."""
 
-    code = "SYMBOL_NOT_FOUND"
+    code = RestCode.SYMBOL_NOT_FOUND
 
     def __init__(self, symbol: str, text: str = "") -> None:
         self.symbol = symbol
@@ -34,7 +36,7 @@ class SymbolNotFound(HistoryError):
 class InvalidTimeframe(HistoryError):
     """Raised when a timeframe is not one of those that are served."""
 
-    code = "INVALID_TIMEFRAME"
+    code = RestCode.INVALID_TIMEFRAME
 
     def __init__(self, text: str, served: Sequence[str]) -> None:
         self.text = text
@@ -47,7 +49,7 @@ class InvalidTimeframe(HistoryError):
 class MissingParameters(HistoryError):
     """Raised when the path form of the candles lacks one end of the range."""
 
-    code = "MISSING_PARAMETERS"
+    code = RestCode.MISSING_PARAMETERS
 
     def __init__(self) -> None:
         super().__init__(
@@ -59,7 +61,7 @@ class MissingParameters(HistoryError):
 class InvalidAlign(HistoryError):
     """Raised when a text names no alignment of days and weeks."""
 
-    code = "VALIDATION_ERROR"
+    code = RestCode.VALIDATION_ERROR
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -72,7 +74,7 @@ class InvalidAlign(HistoryError):
 class InvalidCursor(HistoryError):
     """Raised when a text is not a cursor that an earlier page gave."""
 
-    code = "VALIDATION_ERROR"
+    code = RestCode.VALIDATION_ERROR
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -82,7 +84,7 @@ class InvalidCursor(HistoryError):
 class RangeTooLong(HistoryError):
     """Raised when a range is longer than its timeframe allows in one answer."""
 
-    code = "VALIDATION_ERROR"
+    code = RestCode.RANGE_TOO_LARGE
 
     def __init__(self, timeframe: str, limit_s: int) -> None:
         self.timeframe = timeframe
@@ -98,7 +100,7 @@ class InvalidQuery(HistoryError):
     A rule over several fields has the field "".
     """
 
-    code = "VALIDATION_ERROR"
+    code = RestCode.VALIDATION_ERROR
 
     def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
         self.details = [
@@ -110,7 +112,7 @@ class InvalidQuery(HistoryError):
 class RateLimitExceeded(HistoryError):
     """Raised when a client has used up its requests of the minute."""
 
-    code = "RATE_LIMIT_EXCEEDED"
+    code = RestCode.RATE_LIMIT_EXCEEDED
 
     def __init__(self, text: str, headers: Mapping[str, str]) -> None:
         self.headers = headers
@@ -120,7 +122,7 @@ class RateLimitExceeded(HistoryError):
 class DatabaseUnavailable(HistoryError):
     """Raised when an answer needs the database and none is configured."""
 
-    code = "DATABASE_ERROR"
+    code = RestCode.DATABASE_ERROR
 
     def __init__(self) -> None:
         super().__init__("No database is configured (DATABASE_URL)")

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from history.api_errors import json_response
-from history.api_schema import documented
+from history.api_schema import documented_status
 from history.database_address import conninfo
 from history.endpoint import Endpoint
 from marketdata.connections import connections
@@ -68,7 +68,7 @@ class MetricsBody(msgspec.Struct):
     subscriptions: int
 
 
-@documented("health", HealthBody, is_data=False, unwell=HealthBody)
+@documented_status("health", HealthBody, unwell=True)
 class HealthView(StatusView):
     """`/health`, as server A answers it."""
 
@@ -85,7 +85,7 @@ class HealthView(StatusView):
         return json_response(body, 503 if problem else 200)
 
 
-@documented("live", LiveBody, is_data=False)
+@documented_status("live", LiveBody)
 class LiveView(StatusView):
     """`/health/live`, `/healthz`: the process answers."""
 
@@ -94,12 +94,12 @@ class LiveView(StatusView):
         return json_response(LiveBody("ok", SERVICE))
 
 
-@documented("healthz", LiveBody, is_data=False)
+@documented_status("healthz", LiveBody)
 class HealthzView(LiveView):
     """The same under Kubernetes' name."""
 
 
-@documented("ready", ReadyBody, is_data=False, unwell=ReadyBody)
+@documented_status("ready", ReadyBody, unwell=True)
 class ReadyView(StatusView):
     """`/health/ready`, `/readyz`: what is configured can be reached."""
 
@@ -115,12 +115,12 @@ class ReadyView(StatusView):
         return json_response(body, 503 if reasons else 200)
 
 
-@documented("readyz", ReadyBody, is_data=False, unwell=ReadyBody)
+@documented_status("readyz", ReadyBody, unwell=True)
 class ReadyzView(ReadyView):
     """The same under Kubernetes' name."""
 
 
-@documented("metrics", MetricsBody, is_data=False)
+@documented_status("metrics", MetricsBody)
 class MetricsView(StatusView):
     """`/metrics`, as server A answers it."""
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeVar
 
+from history.durations import DAY_US
 from history.exceptions import HistoryError, InvalidQuery
 from history.timestamps import to_us
 from marketdata.exceptions import InvalidSymbol
@@ -20,7 +21,6 @@ E = TypeVar("E", bound=Enum)
 D = TypeVar("D")
 
 MAX_LIMIT = 10_000
-_DAY_US = 86_400_000_000
 # More seconds than this (the year 5138) can only be milliseconds or a slip.
 _MAX_SECONDS = 99_999_999_999
 _BROKER = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -31,8 +31,6 @@ _LOST_PLUS = re.compile(r"(T\S+) (\d\d:?\d\d)")
 
 class InvalidValue(Exception):
     """Raised when a parameter has a value that it cannot have; the text says why."""
-
-    code = "VALIDATION_ERROR"
 
 
 class QueryFields:
@@ -134,6 +132,6 @@ def parse_limit(text: str) -> int:
 
 def check_range(fields: QueryFields, length_us: int, max_days: int) -> None:
     """Refuse a range that is longer than so many days."""
-    if length_us > max_days * _DAY_US:
+    if length_us > max_days * DAY_US:
         longest = "1 year" if max_days == 365 else f"{max_days} days"
         fields.refuse("", f"Date range cannot exceed {longest}")

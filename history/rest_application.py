@@ -49,7 +49,12 @@ class RestApplication(ASGIHandler):
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         response = await self._answer(scope)
-        if response.streaming:
+        if response.streaming and scope["method"] == "HEAD":
+            # The first page is read, which all headers are of; nobody wants the rest.
+            start = {**response.headers}
+            response = HttpResponse(status=response.status_code, headers=start)
+            await self.send_response(response, send)
+        elif response.streaming:
             await self._stream(response, scope, receive, send)
         else:
             if response.status_code not in _WITHOUT_BODY:

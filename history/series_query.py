@@ -123,14 +123,6 @@ def series_of(
     return msgspec.structs.replace(answers[0], brokers=tuple(_names(candidates)))
 
 
-def select_all_series() -> list[SeriesInfo]:
-    """Return the series that answers for each symbol with data, ordered by symbol."""
-    statement = plan_all_series()
-    with connection.cursor() as cursor:
-        cursor.execute(statement.sql)
-        return all_series_of(cursor.fetchall())
-
-
 def plan_all_series() -> Statement:
     """Return the statement whose rows ``all_series_of`` takes; nothing is run."""
     return Statement(_SELECT_ALL, {})

@@ -64,17 +64,19 @@ def described(
     *bodies: Any,
     parameters: Sequence[OpenApiParameter] = (),
     media_type: str = _JSON,
+    errors: Sequence[int] = (400, 429, 503),
 ) -> Any:
     """Return the decorator of an endpoint's class.
 
     Args:
         bodies: the types of the body, beside that of an error.
+        errors: statuses of errors, beside the 200 of a wrong question.
     """
     error = schema_of(UdfError)
     schemas = [schema_of(body) for body in bodies]
     answer = {"anyOf": [*schemas, error]} if parameters else schemas[0]
     responses: dict[Any, Any] = {(200, media_type): OpenApiResponse(answer, "")}
-    for status in (400, 429, 503):
+    for status in errors:
         responses[(status, _JSON)] = OpenApiResponse(error, "")
     if Bars in bodies:
         responses[304] = OpenApiResponse(None, "The client's copy is still good.")

@@ -12,7 +12,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from history.endpoint import Endpoint
+from history.endpoint import Endpoint, as_drfs
 from history.exceptions import InvalidQuery, SymbolNotFound
 from history.query_fields import QueryFields, parse_limit
 from history.udf_answers import answer_bars
@@ -79,10 +79,7 @@ class UdfEndpoint(Endpoint):
                 response.content = msgspec.json.encode(_error_body(text))
             return response
 
-        # By these DRF and drf-spectacular know a view of theirs.
-        view.cls = cls  # type: ignore[attr-defined]
-        view.initkwargs = initkwargs  # type: ignore[attr-defined]
-        return view
+        return as_drfs(view, cls, initkwargs)
 
 
 @described("udf_config", dict[str, Any])
@@ -142,7 +139,7 @@ class UdfHistoryView(UdfEndpoint):
         return await answer_bars(request, _ticker(request), query, now_us=now_us)
 
 
-@described("udf_time", int, media_type="text/plain")
+@described("udf_time", int, media_type="text/plain", errors=[400, 429])
 class UdfTimeView(UdfEndpoint):
     """The server's clock."""
 

@@ -1,9 +1,12 @@
 """The coverage of a series, from the ledger; of live series, from their candles."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
+from history.statement import Statement
 from history.tables import PRICE_SIDE_CODES
 from history.timestamps import to_datetime, to_us
 from importer.coverage import Cover, CoveredHour, cover_hours, find_gaps
@@ -16,6 +19,27 @@ from marketdata.timeframes import PriceSide
 
 _RECORD_SIDES = [PRICE_SIDE_CODES[PriceSide.MID], PRICE_SIDE_CODES[PriceSide.TRADE]]
 _US_PER_S = 1_000_000
+_SELECT_LEDGER = """
+    SELECT hour, state, rows
+      FROM import_hours
+     WHERE series_id = %(series_id)s
+       AND hour >= %(start)s
+       AND hour < %(end)s
+"""
+# Before the ledger, which knows better.
+_SELECT_LIVE = """
+    SELECT time, 'stored', sum(ticks)::bigint
+      FROM candles_1h
+     WHERE series_id = %(series_id)s
+       AND price_side = ANY(%(sides)s)
+       AND time >= %(start)s
+       AND time < %(end)s
+     GROUP BY time
+    HAVING sum(ticks) > 0
+     UNION ALL
+"""
+
+Row = tuple[datetime, str, int]
 
 
 def select_coverage(
@@ -25,14 +49,37 @@ def select_coverage(
     *,
     broker: str = ARCHIVE,
 ) -> list[CoveredHour]:
-    """Return what is had of each hour, oldest first.
+    """Return what is had of each hour, oldest first."""
+    statement = plan_coverage(series_id, hours, broker=broker)
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, statement.parameters)
+        return covered_hours(cursor.fetchall(), instrument_type, hours)
+
+
+def plan_coverage(
+    series_id: int, hours: HourRange, *, broker: str = ARCHIVE
+) -> Statement:
+    """Return the statement whose rows ``covered_hours`` takes; nothing is run.
 
     The ledger of live brokers' series has but dropped hours: others are stored if there
     is a candle, and their rows are its ticks and trades.
     """
-    known = _select_ledger(series_id, hours)
-    if broker != ARCHIVE:
-        known = _select_live(series_id, hours) | known
+    parameters: dict[str, Any] = {
+        "series_id": series_id,
+        "start": to_datetime(hours.start_us),
+        "end": to_datetime(hours.end_us),
+    }
+    if broker == ARCHIVE:
+        return Statement(_SELECT_LEDGER, parameters)
+    parameters["sides"] = _RECORD_SIDES
+    return Statement(_SELECT_LIVE + _SELECT_LEDGER, parameters)
+
+
+def covered_hours(
+    rows: Iterable[Row], instrument_type: InstrumentType, hours: HourRange
+) -> list[CoveredHour]:
+    """Return what is had of each hour, oldest first."""
+    known = {to_us(hour): (Cover(state), count) for hour, state, count in rows}
     return cover_hours(
         known, hours, is_closed=lambda hour_us: is_closed(instrument_type, hour_us)
     )
@@ -75,34 +122,3 @@ def coverage_body(
             for gap in find_gaps(covered)
         ],
     }
-
-
-def _select_ledger(series_id: int, hours: HourRange) -> dict[int, tuple[Cover, int]]:
-    rows = ImportHour.objects.filter(
-        series_id=series_id,
-        hour__gte=to_datetime(hours.start_us),
-        hour__lt=to_datetime(hours.end_us),
-    ).values_list("hour", "state", "rows")
-    return {to_us(hour): (Cover(state), count) for hour, state, count in rows}
-
-
-def _select_live(series_id: int, hours: HourRange) -> dict[int, tuple[Cover, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT time, sum(ticks)::bigint
-            FROM candles_1h
-            WHERE series_id = %s
-              AND price_side = ANY(%s)
-              AND time >= %s
-              AND time < %s
-            GROUP BY time
-            """,
-            (
-                series_id,
-                _RECORD_SIDES,
-                to_datetime(hours.start_us),
-                to_datetime(hours.end_us),
-            ),
-        )
-        return {to_us(time): (Cover.STORED, ticks) for time, ticks in cursor.fetchall()}

@@ -1,15 +1,15 @@
 """REST of the importer: what is had of each hour."""
 
+import asyncio
 import time
 
 import msgspec
-from asgiref.sync import sync_to_async
-from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
 from history.api_errors import json_response
 from history.api_parameters import BROKER, NEEDED_SYMBOL, START, TO
 from history.api_schema import documented
+from history.durations import DAY_US
 from history.endpoint import Endpoint
 from history.query_fields import (
     QueryFields,
@@ -18,16 +18,14 @@ from history.query_fields import (
     parse_symbol,
     time_parser,
 )
-from history.series_query import select_series
+from history.udf_query import listing_of, plan_listing
+from history.udf_symbols import Ticker
 from importer.coverage import Cover
 from importer.hours import HOUR_US, HourRange
-from importer.series_coverage import coverage_body, select_coverage
-from marketdata.catalog import InstrumentType
-from marketdata.models import Instrument
+from importer.series_coverage import coverage_body, covered_hours, plan_coverage
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
-_DAY_US = 86_400_000_000
 
 
 class HourBody(msgspec.Struct):
@@ -72,7 +70,7 @@ class CoverageView(Endpoint):
         now_us = time.time_ns() // 1_000
         end_us = fields.optional("to", time_parser("to"), now_us)
         start_us = fields.optional(
-            "from", time_parser("from"), max(0, end_us - DEFAULT_DAYS * _DAY_US)
+            "from", time_parser("from"), max(0, end_us - DEFAULT_DAYS * DAY_US)
         )
         fields.check()
         if start_us >= end_us:
@@ -80,26 +78,19 @@ class CoverageView(Endpoint):
         check_range(fields, end_us - start_us, MAX_DAYS)
         fields.check()
         hours = HourRange(start_us - start_us % HOUR_US, end_us + -end_us % HOUR_US)
-        select = sync_to_async(_select_body, thread_sensitive=False)
-        body, answering = await select(symbol, broker, hours)
-        response = json_response(body)
-        response.headers["X-Broker"] = answering
+        lookups, reader = request.services.lookups, request.services.reader
+        plan = plan_listing(symbol)
+        rows = await lookups.fetch(plan.sql, plan.parameters)
+        listing = listing_of(rows, Ticker(symbol, broker))
+        series = listing.series
+        plan = plan_coverage(series.series_id, hours, broker=series.broker)
+        rows = await reader.fetch(plan.sql, plan.parameters)
+
+        def body() -> dict[str, object]:
+            covered = covered_hours(rows, listing.type, hours)
+            return coverage_body(series.symbol, series.broker, covered)
+
+        # A year of hours takes 20 ms, one without any rows 100 (busy 2 cores).
+        response = json_response(await asyncio.to_thread(body))
+        response.headers["X-Broker"] = series.broker
         return response
-
-
-def _select_body(
-    symbol: str, broker: str, hours: HourRange
-) -> tuple[dict[str, object], str]:
-    """Read by Django's connection of a thread; nobody asks for this often."""
-    try:
-        series = select_series(symbol, broker)
-        instrument = Instrument.objects.only("type").get(symbol=series.symbol)
-        covered = select_coverage(
-            series.series_id,
-            InstrumentType(instrument.type),
-            hours,
-            broker=series.broker,
-        )
-        return coverage_body(series.symbol, series.broker, covered), series.broker
-    finally:
-        connections.close_all()

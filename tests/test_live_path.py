@@ -7,8 +7,10 @@ the same records are in the database. All but the client are processes of their 
 import asyncio
 import json
 import re
+import time
 from collections import defaultdict
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -22,6 +24,7 @@ from marketdata.numbering import pack, parse_epoch
 from tests.brokers.processes import Managed, manage
 from tests.brokers.recordings import SYMBOLS, recorded_frames
 from tests.brokers.replay_server import ReplayServer
+from tests.history.test_rest_over_socket import get_json
 from tests.marketdata.polling import until
 
 TYPES = {"bookTicker": "tick", "aggTrade": "trade", "depthUpdate": "orderbook"}
@@ -56,6 +59,49 @@ async def test_live_path_client_and_database_get_everything_that_was_sent() -> N
 
     check_received(got, sent)
     await asyncio.to_thread(check_stored, got)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_compat_check_40_live_tick_is_in_the_1m_candle_within_5_s() -> None:
+    frame = next(item for item in recorded_frames() if "bookTicker" in item)
+    payload = json.loads(frame)["data"]
+    mid = (float(payload["b"]) + float(payload["a"])) / 2
+    address = f"/api/candles/{payload['s']}/1m?broker=binance&countback=1&fields=full"
+    await asyncio.to_thread(prepare)
+    settings = {"CHANNEL_PREFIX": f"live-path-{uuid4().hex[:8]}"}
+    async with ReplayServer() as binance:
+        settings |= {
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "BINANCE_WS_URL": binance.address,
+            "BROKERS_ENABLED": "binance",
+        }
+        async with (
+            manage("serve", "--host", "127.0.0.1", "--port", "0", **settings) as web,
+            manage("run_feed", "binance", **settings) as feed,
+        ):
+            await until(lambda: binance.requests, timeout_s=20)
+            port = urlsplit(await address_of(web)).port
+            await binance.play([frame])
+            sent_s = time.monotonic()
+            candle = await asyncio.to_thread(first_candle, port, address)
+            took_s = time.monotonic() - sent_s
+            assert await feed.stop() == 0, feed.log
+            assert await web.stop() == 0, web.log
+
+    assert took_s <= 5
+    assert (candle["close"], candle["ticks"]) == (pytest.approx(mid), 1)
+    assert candle["complete"] is False
+
+
+def first_candle(port: int, address: str) -> dict[str, Any]:
+    """Ask until there is a candle."""
+    deadline_s = time.monotonic() + 10
+    while time.monotonic() < deadline_s:
+        status, body = get_json(port, address)
+        if status == 200 and body:
+            return body[0]
+        time.sleep(0.1)
+    raise AssertionError(f"no candle within 10 s: {status} {body}")
 
 
 def sent_by_topic() -> Frames:

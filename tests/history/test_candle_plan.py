@@ -7,7 +7,6 @@ from django.db import connection
 
 from history.alignment import parse_align
 from history.candle_plan import plan_candles
-from history.candle_query import select_candles_at
 from history.candle_range import SOURCES, CandleRange
 from history.candle_refresh import refresh_candles
 from history.changed_ranges import note_changed_ranges
@@ -15,6 +14,7 @@ from history.tables import CANDLE_TABLES
 from history.timestamps import to_datetime, to_us
 from marketdata.timeframes import STORED, PriceSide, Timeframe
 from tests.history.plans import explain, rows_of_key
+from tests.history.reads import select_candles
 from tests.history.storage import (
     DAY_US,
     FAR_US,
@@ -58,7 +58,7 @@ def test_day_of_25_hours_holds_its_last_hour() -> None:
         Timeframe.D1, PriceSide.BID, us("2024-11-01T00:00"), FAR_US, align=NEW_YORK
     )
 
-    rows = select_candles_at(series_id, wanted, FAR_US)
+    rows = select_candles(series_id, wanted, FAR_US)
 
     found = [(row.time_us, row.open, row.close, row.ticks) for row in rows]
     assert found == [
@@ -74,7 +74,7 @@ def test_last_day_of_25_hours_is_read_whole() -> None:
         Timeframe.D1, PriceSide.BID, 0, FAR_US, 1, takes_last=True, align=NEW_YORK
     )
 
-    (row,) = select_candles_at(series_id, wanted, FAR_US)
+    (row,) = select_candles(series_id, wanted, FAR_US)
 
     assert (row.time_us, row.open, row.ticks) == (us("2024-11-02T21:00"), 24.0, 25)
 
@@ -87,7 +87,7 @@ def test_rev_of_a_computed_candle_rises_with_each_change_of_its_parts() -> None:
         tick = (T0_US + hour * HOUR_US, 0, 1.0 + hour, 9.0, 1.0, 1.0)
         store(tick_columns(series_id, [tick]))
         refresh_candles(now_us=FAR_US)
-        (row,) = select_candles_at(series_id, wanted, FAR_US)
+        (row,) = select_candles(series_id, wanted, FAR_US)
         revs.append(row.rev)
 
     assert revs == [0, 1, 2]
@@ -103,7 +103,7 @@ def test_candle_is_complete_from_its_end_on(timeframe: Timeframe) -> None:
     wanted = CandleRange(timeframe, PriceSide.MID, start_us, start_us)
 
     found = [
-        select_candles_at(series_id, wanted, now_us)[0].complete
+        select_candles(series_id, wanted, now_us)[0].complete
         for now_us in (end_us - 1, end_us)
     ]
 
@@ -127,7 +127,7 @@ def test_aligned_candle_is_complete_from_the_next_start_on(
     end_us = us(end)
 
     found = [
-        select_candles_at(series_id, wanted, now_us)[0].complete
+        select_candles(series_id, wanted, now_us)[0].complete
         for now_us in (end_us - 1, end_us)
     ]
 
@@ -147,7 +147,7 @@ def test_candle_is_not_complete_while_a_note_touches_its_bucket() -> None:
 
     def complete(timeframe: Timeframe) -> list[bool]:
         wanted = CandleRange(timeframe, PriceSide.MID, T0_US, FAR_US)
-        rows = select_candles_at(series_id, wanted, FAR_US)
+        rows = select_candles(series_id, wanted, FAR_US)
         return [row.complete for row in rows]
 
     assert complete(Timeframe.H1) == [True, False, True, True]
@@ -166,7 +166,7 @@ def test_last_candles_of_a_year_read_only_their_part(
     now_us = year_us + (0 if has_tail else 60 * MINUTE_US)
     wanted = CandleRange(timeframe, PriceSide.MID, 0, year_us - 1, 20, takes_last=True)
 
-    rows = select_candles_at(series_id, wanted, now_us)
+    rows = select_candles(series_id, wanted, now_us)
 
     assert len(rows) == 20
     table = CANDLE_TABLES[SOURCES[timeframe]]
@@ -209,7 +209,7 @@ def test_some_seconds_of_a_day_read_only_their_ticks(takes_last: bool) -> None:
         Timeframe.S1, PriceSide.MID, T0_US, T0_US + DAY_US, 20, takes_last=takes_last
     )
 
-    found = select_candles_at(series_id, wanted, FAR_US)
+    found = select_candles(series_id, wanted, FAR_US)
 
     first = 4_980 if takes_last else 0
     assert [row.time_us for row in found] == [
@@ -227,7 +227,7 @@ def test_candles_of_a_computed_timeframe_are_one_statement(
     wanted = CandleRange(timeframe, PriceSide.MID, T0_US, T0_US + DAY_US)
 
     with django_assert_num_queries(1):
-        select_candles_at(series_id, wanted, T0_US + HOUR_US)
+        select_candles(series_id, wanted, T0_US + HOUR_US)
 
 
 def test_range_without_a_bucket_has_no_candles() -> None:
@@ -240,4 +240,4 @@ def test_range_without_a_bucket_has_no_candles() -> None:
             Timeframe.D1, PriceSide.MID, T0_US + 1, T0_US + 2, align=align
         )
         for now_us in (T0_US + 3, FAR_US):
-            assert select_candles_at(series_id, wanted, now_us) == []
+            assert select_candles(series_id, wanted, now_us) == []

@@ -1,4 +1,4 @@
-"""Fifty random fixtures: every timeframe, side and alignment against brute force.
+"""COMPAT check 37: every timeframe, side and alignment against brute force, 50 times.
 
 Each fixture lies around a moment at which buckets are easily cut wrong, and has a part
 that no refresh has seen yet.
@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from history.alignment import parse_align
-from history.candle_query import CandleRow, select_candles_at
 from history.candle_range import CandleRange
 from history.candle_refresh import refresh_candles
 from history.columns import TickColumns, TradeColumns
 from history.timestamps import to_us
 from marketdata.timeframes import PriceSide, Timeframe
 from tests.history.brute_force import brute_force
+from tests.history.reads import CandleRow, select_candles
 from tests.history.storage import (
     DAY_US,
     FAR_US,
@@ -76,7 +76,7 @@ def cases(chance: random.Random) -> Iterator[CandleRange]:
 
 
 @pytest.mark.parametrize(("name", "seed"), FIXTURES)
-def test_select_candles_of_a_random_fixture_equals_brute_force(
+def test_compat_check_37_candles_of_a_random_fixture_equal_brute_force(
     name: str, seed: int
 ) -> None:
     chance = random.Random(f"{name} {seed}")
@@ -168,7 +168,7 @@ def check(
     if limit:
         part = part[-limit:] if takes_last else part[:limit]
 
-    rows = select_candles_at(series_id, wanted, now_us)
+    rows = select_candles(series_id, wanted, now_us)
 
     assert [row.time_us for row in rows] == part, wanted
     found = {row.time_us: values_of(row) for row in rows}

@@ -8,18 +8,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from history.alignment import parse_align
-from history.candle_query import CandleRow, select_candles_at
 from history.candle_range import CandleRange, buckets_of
 from history.candle_refresh import refresh_candles
 from history.changed_ranges import note_changed_ranges
 from history.data_version import LATE_US, data_version, is_settled, record_version
 from history.record_plan import RecordRange
-from history.record_query import select_ticks
 from history.series import update_statistics
 from history.series_info import SeriesInfo
 from history.series_query import select_series
 from history.timestamps import to_datetime
 from marketdata.timeframes import PriceSide, Timeframe
+from tests.history.reads import CandleRow, select_candles, select_ticks
 from tests.history.storage import (
     DAY_US,
     HOUR_US,
@@ -208,7 +207,7 @@ class World:
         span = (buckets.lo_us, buckets.hi_us)
         series = select_series("EURUSD", span=span)
         version = data_version(series, wanted, self.now_us)
-        rows = select_candles_at(self.series_id, wanted, self.now_us)
+        rows = select_candles(self.series_id, wanted, self.now_us)
         return version, version == series.version, rows
 
     def records(self) -> tuple[str, bool, list]:

@@ -4,12 +4,17 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.db import connections as databases
+from websockets.asyncio.client import connect
 
 from history.health import SharedCheck
 from marketdata.connections import connections
+from tests.history.test_rest_over_socket import get_json
+from tests.marketdata.server_process import Client, running_server
 
 
 @pytest.fixture
@@ -146,8 +151,35 @@ def test_ready_of_a_server_without_database_url_asks_redis_alone(rest, settings)
     assert rest.get("/readyz").status_code == 200
 
 
+async def test_compat_check_25_metrics_follow_three_sockets_of_two_symbols():
+    prefix = f"{settings.CHANNEL_PREFIX}-{uuid4().hex[:8]}"
+    with running_server(prefix, DATABASE_URL="") as server:
+        port = int(server.host.rpartition(":")[2])
+        seen = [await metrics_of(port)]
+        clients = [Client(await connect(server.url)) for _ in range(3)]
+        for client in clients:
+            await client.receive()
+            await client.ask(action="subscribe", symbols=["BTCUSDT", "ETH/USDT"])
+            seen.append(await metrics_of(port))
+        await clients[0].ask(action="unsubscribe", symbols=["BTCUSDT"])
+        seen.append(await metrics_of(port))
+        for client in clients:
+            await client.socket.close()
+            seen.append(await metrics_of(port))
+
+    assert [(item["connections"], item["subscriptions"]) for item in seen] == [
+        (0, 0), (3, 2), (3, 4), (3, 6), (3, 5), (2, 4), (1, 2), (0, 0),
+    ]  # fmt: skip
+
+
+async def metrics_of(port: int) -> dict[str, int]:
+    status, body = await asyncio.to_thread(get_json, port, "/metrics")
+    assert status == 200
+    return body
+
+
 @pytest.mark.usefixtures("counts")
-def test_compat_check_25_metrics(rest):
+def test_metrics_are_the_counts_of_the_process(rest):
     response = rest.get("/metrics")
 
     assert response.status_code == 200

@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from history.candle_query import CandleRow, select_candles_at
 from history.candle_range import CandleRange
 from history.candle_refresh import refresh_candles
 from history.candle_sql import WRITE_FROM_SMALLER
@@ -27,6 +26,7 @@ from history.columns import TickColumns, assign_ordinals
 from history.tables import CANDLE_TABLES, PRICE_SIDE_CODES
 from history.timestamps import to_datetime, to_us
 from marketdata.timeframes import STORED, PriceSide, Timeframe
+from tests.history.reads import CandleRow, select_candles
 from tests.history.storage import DAY_US, FAR_US, make_series, store
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def all_candles(
     series_id: int, timeframe: Timeframe, side: PriceSide
 ) -> list[CandleRow]:
     wanted = CandleRange(timeframe, side, 0, FAR_US)
-    return select_candles_at(series_id, wanted, FAR_US)
+    return select_candles(series_id, wanted, FAR_US)
 
 
 def ohlc_of(rows: Iterable[CandleRow], digits: int = 12) -> dict[int, Ohlc]:

@@ -9,9 +9,9 @@ from django.db import connection
 
 from history.candle_refresh import refresh_candles
 from history.ranges import MINUTE_US
-from history.series_query import select_all_series
 from history.timestamps import to_datetime
 from marketdata.models import Instrument
+from tests.history.reads import select_all_series
 from tests.history.storage import (
     FAR_US,
     T0_US,

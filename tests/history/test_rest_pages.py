@@ -11,8 +11,18 @@ import pytest
 from history import candle_answers, record_answers
 from history.alignment import _runs
 from history.columns import TradeColumns
+from history.pages import PAGE_ROWS
+from marketdata.timeframes import PriceSide, Timeframe
 from tests.history.factories import T0, fixture_quotes, store_quotes
-from tests.history.storage import store
+from tests.history.storage import (
+    HOUR_US,
+    T0_US,
+    candles_of,
+    make_series,
+    priced,
+    random_ticks,
+    store,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,8 +140,12 @@ def test_candles_of_1s_over_more_than_a_day_are_refused(rest):
     )
 
     assert answer.status_code == 400
-    assert answer.json()["code"] == "VALIDATION_ERROR"
-    assert "cannot exceed 1 day" in answer.json()["details"][0]["message"]
+    message = "A range of 1s candles cannot exceed 1 day"
+    assert answer.json() == {
+        "error": message,
+        "code": "RANGE_TOO_LARGE",
+        "details": [{"field": "", "message": message}],
+    }
 
 
 @pytest.mark.usefixtures("series")
@@ -257,3 +271,60 @@ def test_ticks_of_all_time_are_refused_where_they_are_not_paged(rest):
 
     assert rest.get("/api/ticks", {**asked, "format": "csv"}).status_code == 400
     assert rest.get("/api/ticks", asked).status_code == 200
+
+
+def test_streamed_candles_of_1s_equal_brute_force(rest, transactional_db):
+    """25,000 candles of 12 hours, read by the hour; the day has empty hours, too."""
+    series_id = make_series()
+    ticks = random_ticks(series_id, T0_US + 3 * HOUR_US, T0_US + 15 * HOUR_US, 40_000)
+    store(ticks)
+    expected = candles_of(priced(ticks, PriceSide.MID), Timeframe.S1)
+    assert len(expected) > 2 * PAGE_ROWS
+
+    answer = rest.get(
+        "/api/candles",
+        {"symbol": "EURUSD", "timeframe": "1s", "from": T0, "to": T0 + 86_400},
+    )
+
+    found = [tuple(row.values()) for row in answer.json()]
+    assert found == [
+        (start_us // 1_000_000, *(round(price, 6) for price in values[:4]))
+        for start_us, values in sorted(expected.items())
+    ]
+    assert len(answer.parts) > 2
+
+
+def test_streamed_candles_of_a_day_without_any_say_what_there_is(
+    rest, transactional_db
+):
+    store_quotes([(T0, 1.1, 1.2)])
+
+    answer = rest.get(
+        "/api/candles",
+        {"symbol": "EURUSD", "timeframe": "1s", "from": T0 + 60, "to": T0 + 86_400},
+    )
+
+    assert answer.content == b"[]"
+    assert answer.headers["X-Data-Available"] == "false"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"/api/candles?symbol=EURUSD&timeframe=1s&from={T0}&to={T0 + 86_400}",
+        f"/api/ticks?symbol=EURUSD&format=csv&from={T0}&to={T0 + 86_400}",
+    ],
+)
+def test_head_of_a_long_answer_reads_its_first_page_alone(
+    rest, transactional_db, address
+):
+    store(random_ticks(make_series(), T0_US, T0_US + 12 * HOUR_US, 25_000))
+    whole = rest.get(address)
+    before = rest.statements
+
+    head = rest.request("HEAD", address)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers == whole.headers
+    assert len(whole.content) > 500_000
+    assert rest.statements - before == 2

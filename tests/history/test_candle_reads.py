@@ -5,12 +5,12 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from history.candle_query import CandleRow, select_candles, select_candles_at
 from history.candle_range import CandleRange
 from history.candle_refresh import refresh_candles
 from history.changed_ranges import note_changed_ranges
 from history.tick_store import delete_imported_ticks
 from marketdata.timeframes import STORED, PriceSide, Timeframe
+from tests.history.reads import CandleRow, select_candles
 from tests.history.storage import (
     DAY_US,
     FAR_US,
@@ -46,7 +46,7 @@ def read(
     now_us: int = NOW_US,
 ) -> Candles:
     wanted = CandleRange(timeframe, side, start_us, end_us)
-    rows = select_candles_at(series_id, wanted, now_us)
+    rows = select_candles(series_id, wanted, now_us)
     assert [row.time_us for row in rows] == sorted({row.time_us for row in rows})
     return {
         row.time_us: (row.open, row.high, row.low, row.close, row.volume, row.ticks)
@@ -54,30 +54,31 @@ def read(
     }
 
 
-def test_select_candles_returns_stored_rows_both_ends_included() -> None:
+def test_read_candles_returns_stored_rows_both_ends_included() -> None:
     series_id = make_series()
     columns = random_ticks(series_id, T0_US, T0_US + HOUR_US, 2_000)
     store(columns)
     refresh_candles(now_us=FAR_US)
 
-    rows = select_candles(
-        series_id,
-        Timeframe.M5,
-        PriceSide.BID,
-        T0_US + 5 * MINUTE_US,
-        T0_US + 15 * MINUTE_US,
+    wanted = CandleRange(
+        Timeframe.M5, PriceSide.BID, T0_US + 5 * MINUTE_US, T0_US + 15 * MINUTE_US
     )
+    rows = select_candles(series_id, wanted, FAR_US)
 
     expected = candles_of(priced(columns, PriceSide.BID), Timeframe.M5)
     starts = [T0_US + minutes * MINUTE_US for minutes in (5, 10, 15)]
     assert [row.time_us for row in rows] == starts
     assert rows[0] == CandleRow(
-        starts[0], *expected[starts[0]][:4], rows[0].volume, expected[starts[0]][5], 0
+        starts[0],
+        *expected[starts[0]][:4],
+        rows[0].volume,
+        expected[starts[0]][5],
+        complete=True,
+        rev=0,
     )
-    assert rows[0].complete
 
 
-def test_select_candles_starts_at_the_first_bucket_that_starts_in_the_range() -> None:
+def test_read_candles_starts_at_the_first_bucket_that_starts_in_the_range() -> None:
     series_id = make_series()
     store(random_ticks(series_id, T0_US, T0_US + HOUR_US, 2_000))
     refresh_candles(now_us=FAR_US)
@@ -90,7 +91,7 @@ def test_select_candles_starts_at_the_first_bucket_that_starts_in_the_range() ->
 
 
 @pytest.mark.parametrize("timeframe", STORED)
-def test_select_candles_before_any_refresh_of_the_tail_equals_brute_force(
+def test_read_candles_before_any_refresh_of_the_tail_equals_brute_force(
     timeframe: Timeframe,
 ) -> None:
     series_id = make_series()
@@ -108,7 +109,7 @@ def test_select_candles_before_any_refresh_of_the_tail_equals_brute_force(
 
 
 @pytest.mark.parametrize("timeframe", STORED)
-def test_select_candles_of_unrefreshed_trades_equals_brute_force(
+def test_read_candles_of_unrefreshed_trades_equals_brute_force(
     timeframe: Timeframe,
 ) -> None:
     series_id = make_series()
@@ -137,7 +138,7 @@ def test_select_candles_of_unrefreshed_trades_equals_brute_force(
     now_us=st.integers(T0_US, T0_US + DAY_US),
     seed=st.integers(0, 99),
 )
-def test_select_candles_at_any_moment_equals_brute_force(
+def test_read_candles_at_any_moment_equals_brute_force(
     refreshed: int, timeframe: Timeframe, now_us: int, seed: int
 ) -> None:
     """Minutes of the last ten, of which some were refreshed and changed again."""
@@ -160,7 +161,7 @@ def test_select_candles_at_any_moment_equals_brute_force(
     transaction.savepoint_rollback(example)
 
 
-def test_select_candles_of_a_minute_that_lost_its_records_has_no_candle() -> None:
+def test_read_candles_of_a_minute_that_lost_its_records_has_no_candle() -> None:
     series_id = make_series()
     minute_us = NOW_US - NOW_US % MINUTE_US - MINUTE_US
     rows = [
@@ -179,14 +180,14 @@ def test_select_candles_of_a_minute_that_lost_its_records_has_no_candle() -> Non
     ]
 
 
-def test_select_candles_leaves_minutes_older_than_the_tail_to_the_refresh() -> None:
+def test_read_candles_leaves_minutes_older_than_the_tail_to_the_refresh() -> None:
     series_id = make_series()
     store(tick_columns(series_id, [(NOW_US - HOUR_US, 0, 1.0, 2.0, 1.0, 1.0)]))
 
     assert read(series_id, Timeframe.H1) == {}
 
 
-def test_select_candles_keeps_the_rev_of_a_stored_candle_in_the_tail() -> None:
+def test_read_candles_keeps_the_rev_of_a_stored_candle_in_the_tail() -> None:
     series_id = make_series()
     for seq in range(3):
         store(tick_columns(series_id, [(NOW_US, seq, 1.0 + seq, 9.0, 1.0, 1.0)]))
@@ -194,22 +195,20 @@ def test_select_candles_keeps_the_rev_of_a_stored_candle_in_the_tail() -> None:
             refresh_candles(now_us=FAR_US)
 
     wanted = CandleRange(Timeframe.M5, PriceSide.BID, T0_US, NOW_US)
-    (row,) = select_candles_at(series_id, wanted, NOW_US)
+    (row,) = select_candles(series_id, wanted, NOW_US)
 
     assert (row.close, row.ticks, row.rev) == (3.0, 3, 1)
 
 
 @pytest.mark.parametrize("now_us", [NOW_US, NOW_US + DAY_US])
-def test_select_candles_is_one_statement(
-    now_us: int, django_assert_num_queries
-) -> None:
+def test_read_candles_is_one_statement(now_us: int, django_assert_num_queries) -> None:
     series_id = make_series()
 
     with django_assert_num_queries(1):
         read(series_id, Timeframe.H1, end_us=NOW_US, now_us=now_us)
 
 
-def test_select_candles_of_an_open_12h_bucket_reads_no_ticks_but_the_tails() -> None:
+def test_read_candles_of_an_open_12h_bucket_reads_no_ticks_but_the_tails() -> None:
     series_id = make_series()
     past = random_ticks(series_id, T0_US, NOW_US - 2 * MINUTE_US, 20_000)
     store(past)

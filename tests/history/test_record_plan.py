@@ -7,15 +7,9 @@ from hypothesis import strategies as st
 
 from history.record_cursor import Position
 from history.record_plan import RecordRange, plan_ticks, plan_trades
-from history.record_query import (
-    next_page,
-    select_ticks,
-    select_trades,
-    stream_ticks,
-    stream_trades,
-)
-from history.timestamps import to_datetime, to_us
+from history.timestamps import to_datetime
 from tests.history.plans import explain, rows_of_key
+from tests.history.reads import select_ticks, select_trades
 from tests.history.storage import (
     DAY_US,
     SECOND_US,
@@ -44,9 +38,9 @@ def test_select_ticks_returns_rows_of_both_ends_ascending() -> None:
 
     second_us = T0_US + SECOND_US
     assert found == [
-        (to_datetime(second_us), 0, 2.0, 2.0, 2.0, 0.5),
-        (to_datetime(second_us), 1, 2.0, 3.0, None, 0.5),
-        (to_datetime(T0_US + 3 * SECOND_US), 0, 4.0, 2.0, 1.0, 0.5),
+        (second_us, 0, 2.0, 2.0, 2.0, 0.5),
+        (second_us, 1, 2.0, 3.0, pytest.approx(NAN, nan_ok=True), 0.5),
+        (T0_US + 3 * SECOND_US, 0, 4.0, 2.0, 1.0, 0.5),
     ]
 
 
@@ -57,8 +51,8 @@ def test_select_trades_orders_an_instant_by_seq() -> None:
     found = select_trades(series_id, RecordRange(T0_US, T0_US, 10))
 
     assert found == [
-        (to_datetime(T0_US), 1, 9, 5.0, 0.5, 1),
-        (to_datetime(T0_US), 2, 7, 4.0, 0.25, 1),
+        (T0_US, 1, 9, 5.0, 0.5, 1),
+        (T0_US, 2, 7, 4.0, 0.25, 1),
     ]
 
 
@@ -69,18 +63,15 @@ def test_select_ticks_of_other_series_are_not_seen() -> None:
     assert select_ticks(one, RecordRange(0, 2 * T0_US, 10)) == []
 
 
-def test_next_page_after_the_last_is_none() -> None:
+def test_page_after_a_position_begins_with_the_next_record_of_the_instant() -> None:
     series_id = make_series()
     store(tick_columns(series_id, [(T0_US, n, 1.0, 2.0, 1.0, 1.0) for n in range(3)]))
-    wanted = RecordRange(T0_US, T0_US, 2)
 
-    first = select_ticks(series_id, wanted)
-    page = next_page(wanted, first)
-    second = select_ticks(series_id, page)
+    found = select_ticks(
+        series_id, RecordRange(T0_US, T0_US, 2, after=Position(T0_US, 1))
+    )
 
-    assert page == RecordRange(T0_US, T0_US, 2, after=Position(T0_US, 1))
-    assert [row.seq for row in first + second] == [0, 1, 2]
-    assert next_page(page, second) is None
+    assert [row.seq for row in found] == [2]
 
 
 def test_position_before_the_range_changes_nothing() -> None:
@@ -103,7 +94,7 @@ def test_position_before_the_range_changes_nothing() -> None:
     end=st.integers(0, 5),
     page_rows=st.integers(1, 7),
 )
-def test_stream_of_any_rows_in_any_pages_gives_each_once(
+def test_walk_over_any_rows_in_any_pages_gives_each_once(
     instants: list[tuple[int, int]], start: int, end: int, page_rows: int
 ) -> None:
     with connection.cursor() as cursor:
@@ -117,12 +108,14 @@ def test_stream_of_any_rows_in_any_pages_gives_each_once(
         store(trade_columns(series_id, trades))
     start_us, end_us = (T0_US + second * SECOND_US for second in (start, end))
 
-    for stream in (stream_ticks, stream_trades):
-        pages = list(stream(series_id, start_us, end_us, page_rows=page_rows))
+    for select in (select_ticks, select_trades):
+        found, wanted = [], RecordRange(start_us, end_us, page_rows)
+        while page := [(row.time_us, row.seq) for row in select(series_id, wanted)]:
+            assert len(page) <= page_rows
+            found += page
+            wanted = RecordRange(start_us, end_us, page_rows, Position(*page[-1]))
 
-        found = [(to_us(row.time), row.seq) for page in pages for row in page]
         assert found == [key for key in keys if start_us <= key[0] <= end_us]
-        assert all(len(page) == page_rows for page in pages[:-1])
 
 
 @pytest.mark.parametrize(
