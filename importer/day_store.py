@@ -43,8 +43,8 @@ def store_day(plan: DayPlan, reads: Iterable[HourRead], *, now_us: int) -> HourO
 
     ``reads`` come in the order of the hours; while one is awaited, PostgreSQL works on
     those before it. Rows of an hour are written if its checksum is not the known one.
-    Hours that could not be read change no rows. Ticks that were received live stay,
-    unless the plan says otherwise.
+    Hours that could not be read change no rows, nor do empty files where imported ticks
+    are stored. Ticks that were received live stay, unless the plan says otherwise.
     Nothing of the day is stored if this raises. Call it while the series' import lock
     is held.
     """
@@ -58,7 +58,7 @@ def store_day(plan: DayPlan, reads: Iterable[HourRead], *, now_us: int) -> HourO
     with transaction.atomic():
         join_import_of(plan.series_id)
         live_hours = writer.select_live_hours()
-        for batch in _batches(reads):
+        for batch in _batches(_believed(plan, read, writer) for read in reads):
             written = [
                 read
                 for read in batch
@@ -89,6 +89,24 @@ def _batches(reads: Iterable[HourRead]) -> Iterator[list[HourRead]]:
             batch = []
     if batch:
         yield batch
+
+
+def _believed(plan: DayPlan, read: HourRead, writer: RowWriter) -> HourRead:
+    """Return the read, as failed if it is empty and ticks of the hour are stored.
+
+    Servers give an empty file for an hour that they cannot serve; no provider is known
+    to take ticks back. An hour that was empty before may be emptied (a repair).
+    """
+    if len(read) or not read.is_good:
+        return read
+    known = plan.known.get(read.hour_us)
+    if known is not None and known.state == HourState.EMPTY:
+        return read
+    rows = (known.rows if known else 0) or writer.count_imported(read.hour_us)
+    if not rows:
+        return read
+    detail = f"expected {rows} ticks as stored, found none in {plan.source}"
+    return HourRead(read.hour_us, Outcome.FAILED, detail=detail)
 
 
 def _is_new(read: HourRead, known_hours: Mapping[int, ImportHour]) -> bool:

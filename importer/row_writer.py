@@ -51,6 +51,17 @@ class RowWriter:
         hours = live.annotate(hour=TruncHour("time", tzinfo=UTC)).values_list("hour")
         return {to_us(hour) for (hour,) in hours.distinct()}
 
+    def count_imported(self, hour_us: int) -> int:
+        """Return how many imported ticks the hour has that `replace` did not write."""
+        if self._has_none():
+            return 0
+        imported = self._stored().filter(
+            time__gte=to_datetime(hour_us),
+            time__lt=to_datetime(hour_us + HOUR_US),
+            seq__lt=FIRST_LIVE_SEQ,
+        )
+        return imported.count()
+
     def replace(self, reads: Sequence[HourRead]) -> None:
         """Store the rows of the hours, and nothing else of earlier imports in them."""
         changed = {read.hour_us for read in reads if len(read)}
@@ -88,12 +99,15 @@ class RowWriter:
             )
 
     def _runs_with_rows(self, reads: Iterable[HourRead]) -> Iterator[tuple[int, int]]:
+        if not self._has_none():
+            yield from _runs(read.hour_us for read in reads)
+
+    def _has_none(self) -> bool:
         # Asked once for the day and before its first COPY: almost always there is
         # nothing, and each DELETE takes 2 ms to find that out.
         if self._is_empty is None:
             self._is_empty = self._select_first_seq() is None
-        if not self._is_empty:
-            yield from _runs(read.hour_us for read in reads)
+        return self._is_empty
 
     def _select_first_seq(self) -> int | None:
         # In the order of the key, so that the planner takes the key: for `exists()` it
