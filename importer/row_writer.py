@@ -1,9 +1,10 @@
 """Putting the rows of hours into the store, in place of what was imported before."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 
 import numpy as np
+import psycopg
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import TruncHour
@@ -21,6 +22,8 @@ from history.tick_store import (
 from history.timestamps import to_datetime, to_us
 from importer.hour_reader import HourRead
 from importer.hours import HOUR_US, HourRange
+
+_Delete = Callable[[psycopg.Connection, int, int, int], int]
 
 
 class RowWriter:
@@ -64,13 +67,14 @@ class RowWriter:
 
     def replace(self, reads: Sequence[HourRead]) -> None:
         """Store the rows of the hours, and nothing else of earlier imports in them."""
-        changed = {read.hour_us for read in reads if len(read)}
-        for start_us, end_us in self._runs_with_rows(reads):
+        with_ticks = [read.hour_us for read in reads if len(read)]
+        changed = set(with_ticks)
+        if not self._has_none():
+            # An hour without ticks is no better than what was received live.
+            without = [read.hour_us for read in reads if not len(read)]
+            changed |= self._delete(without, delete_imported_ticks)
             delete = delete_ticks if self._replaces_live else delete_imported_ticks
-            deleted = delete(connection.connection, self._series_id, start_us, end_us)
-            self.deleted += deleted
-            if deleted:
-                changed.update(range(start_us, end_us, HOUR_US))
+            changed |= self._delete(with_ticks, delete)
         self._changed += sorted(changed)
         columns = _join([read.columns for read in reads if read.columns is not None])
         if columns is not None:
@@ -98,9 +102,15 @@ class RowWriter:
                 changes_past=self.deleted > 0,
             )
 
-    def _runs_with_rows(self, reads: Iterable[HourRead]) -> Iterator[tuple[int, int]]:
-        if not self._has_none():
-            yield from _runs(read.hour_us for read in reads)
+    def _delete(self, hours: Iterable[int], delete: _Delete) -> set[int]:
+        """Delete rows of the hours and return the hours that may have had some."""
+        changed: set[int] = set()
+        for start_us, end_us in _runs(hours):
+            deleted = delete(connection.connection, self._series_id, start_us, end_us)
+            self.deleted += deleted
+            if deleted:
+                changed.update(range(start_us, end_us, HOUR_US))
+        return changed
 
     def _has_none(self) -> bool:
         # Asked once for the day and before its first COPY: almost always there is
