@@ -65,3 +65,15 @@ def store_hours(rows: Iterable[ImportHour]) -> None:
         unique_fields=["series_id", "hour"],
         update_fields=_UPDATED,
     )
+
+
+def suspect_empty_hours(series_id: int, hours: Iterable[int], *, detail: str) -> None:
+    """Mark those of the hours as suspect that are still empty.
+
+    Writers of later days are at work meanwhile.
+    """
+    ImportHour.objects.filter(
+        series_id=series_id,
+        hour__in=[to_datetime(hour_us) for hour_us in hours],
+        state=HourState.EMPTY,
+    ).update(state=HourState.SUSPECT, detail=detail)

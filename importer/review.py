@@ -8,7 +8,12 @@ from django.db import transaction
 from history.timestamps import to_datetime
 from importer.hours import HourRange
 from importer.instruments import ArchiveInstrument
-from importer.ledger import select_empty_hours, select_hours, store_hours
+from importer.ledger import (
+    select_empty_hours,
+    select_hours,
+    store_hours,
+    suspect_empty_hours,
+)
 from importer.market_calendar import is_open
 from importer.models import HourState, ImportHour
 from importer.outcomes import HourOutcomes, Outcome
@@ -50,22 +55,23 @@ class Reviewer:
             {hour for hour, row in ledger.items() if row.rows},
             is_open=self._is_open,
         )
-        changed: list[ImportHour] = []
+        missing: list[ImportHour] = []
+        empty: list[int] = []
         for hour_us in suspects:
             outcome = result.outcomes.get(hour_us)
             row = ledger.get(hour_us)
             if outcome is Outcome.MISSING and _was_without_ticks(row):
                 reason = result.reasons[hour_us]
-                row = self._missing(hour_us, row, reason, now_us=now_us)
-                changed.append(row)
+                missing.append(self._missing(hour_us, row, reason, now_us=now_us))
             elif row is not None and row.state == HourState.EMPTY:
-                row.state, row.detail = HourState.SUSPECT, _NO_TICKS
-                changed.append(row)
+                empty.append(hour_us)
                 if outcome is not None and row.tries < MAX_TRIES:
                     result.set(hour_us, Outcome.SUSPECT, _NO_TICKS)
-        if changed:
+        if missing:
             with transaction.atomic():
-                store_hours(changed)
+                store_hours(missing)
+        if empty:
+            suspect_empty_hours(self.series_id, empty, detail=_NO_TICKS)
 
     def _has_doubts(self, window: HourRange, result: HourOutcomes) -> bool:
         """Return whether there are hours without ticks while the market was open."""

@@ -4,7 +4,7 @@ import pytest
 
 from importer.models import ImportHour
 from importer.outcomes import Outcome
-from importer.suspects import MAX_TRIES
+from importer.suspects import MAX_TRIES, find_suspects
 from tests.importer.archives import write_hour, write_hours
 from tests.importer.bi5_files import DAY_US, HOUR_US
 from tests.importer.imports import ledger, run, series_of
@@ -99,3 +99,23 @@ def test_import_ticks_of_hours_before_and_after_all_ticks_suspects_none(tmp_path
 
     assert report.hours == {Outcome.EMPTY: 2, Outcome.STORED: 1, Outcome.MISSING: 1}
     assert states() == ["empty", "stored", "empty"]
+
+
+def test_import_ticks_leaves_an_hour_that_is_stored_while_suspects_are_looked_for(
+    archive, monkeypatch
+):
+    def find_while_stored(*arguments, **options):
+        found = find_suspects(*arguments, **options)
+        ImportHour.objects.filter(state="empty").update(state="stored", rows=5)
+        return found
+
+    monkeypatch.setattr("importer.review.find_suspects", find_while_stored)
+
+    run(archive, FIRST, LAST)
+
+    assert list(ledger().values()) == [
+        ("stored", 3),
+        ("stored", 5),
+        ("suspect", 0),
+        ("stored", 3),
+    ]
