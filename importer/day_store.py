@@ -1,6 +1,7 @@
 """Storing a day of a series: rows, ledger, notes and statistics in one transaction."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -8,7 +9,7 @@ from django.db import transaction
 from history.timestamps import to_datetime
 from importer.hour_reader import HourRead
 from importer.hours import HourRange
-from importer.ledger import DONE, store_hours
+from importer.ledger import DONE, is_young, store_hours
 from importer.models import HourState, ImportHour
 from importer.outcomes import HourOutcomes, Outcome
 from importer.row_writer import RowWriter
@@ -71,6 +72,7 @@ def store_day(plan: DayPlan, reads: Iterable[HourRead], *, now_us: int) -> HourO
                 for read in batch
                 if read in written or _is_notable(read, plan.known)
             ]
+            ledger += _confirmed(plan, batch, written, now_us=now_us)
             _count(result, batch, written)
         if ledger:
             store_hours(ledger)
@@ -147,6 +149,22 @@ def _ledger_row(plan: DayPlan, read: HourRead, *, now_us: int) -> ImportHour:
         tries=known.tries + 1 if known and is_again else 1,
         imported_at=to_datetime(now_us),
     )
+
+
+def _confirmed(
+    plan: DayPlan,
+    batch: Sequence[HourRead],
+    written: Sequence[HourRead],
+    *,
+    now_us: int,
+) -> Iterator[ImportHour]:
+    """Yield the rows of hours that came young and are the same now, as seen now."""
+    for read in batch:
+        known = plan.known.get(read.hour_us)
+        if known and read.is_good and read not in written and is_young(known):
+            seen = copy(known)
+            seen.imported_at = to_datetime(now_us)
+            yield seen
 
 
 def _count(

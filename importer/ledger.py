@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from django.db.models import Max, Min
 
 from history.timestamps import to_datetime, to_us
-from importer.hours import HOUR_US, HourRange
+from importer.hours import HOUR_US, HourRange, is_complete
 from importer.models import HourState, ImportHour
+from importer.sources.base import Source
 from importer.suspects import MAX_TRIES
 
 # An hour in one of these states is read again only when asked for.
@@ -45,16 +46,24 @@ def select_stored_range(series_id: int) -> HourRange | None:
     return HourRange(to_us(edges["first"]), to_us(edges["last"]) + HOUR_US).whole_days()
 
 
-def is_open_question(known: ImportHour | None, source: str) -> bool:
+def is_open_question(known: ImportHour | None, source: Source) -> bool:
     """Return whether an import from ``source`` asks for the hour by itself.
 
-    It does unless the hour is done, or was asked for often enough in vain.
+    It does unless the hour is done, or was asked for often enough in vain. A server is
+    asked again for what it had before it can have had the hour whole.
     """
     if known is None:
         return True
+    if known.state != HourState.DROPPED and not source.is_local and is_young(known):
+        return True
     if known.state == HourState.SUSPECT:
-        return known.tries < MAX_TRIES or known.source != source
+        return known.tries < MAX_TRIES or known.source != source.spec
     return known.state not in DONE
+
+
+def is_young(known: ImportHour) -> bool:
+    """Return whether the hour was read before the provider had it whole."""
+    return not is_complete(to_us(known.hour), seen_us=to_us(known.imported_at))
 
 
 def store_hours(rows: Iterable[ImportHour]) -> None:
