@@ -1,6 +1,6 @@
 """Looking at a stored chunk: which of its hours without ticks are suspect."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from django.db import transaction
@@ -27,11 +27,13 @@ _NO_TICKS = "expected ticks in market hours, found an empty file"
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """Finds suspects of one series; ``source`` is what the import reads from."""
+    """Finds suspects of one series in one import; ``source`` is what it reads from."""
 
     series_id: int
     instrument: ArchiveInstrument
     source: str
+    # Hours whose try is counted: they are looked at again with the next chunks.
+    _counted: set[int] = field(default_factory=set, init=False)
 
     def review(
         self,
@@ -61,12 +63,15 @@ class Reviewer:
             outcome = result.outcomes.get(hour_us)
             row = ledger.get(hour_us)
             if outcome is Outcome.MISSING and _was_without_ticks(row):
-                reason = result.reasons[hour_us]
-                missing.append(self._missing(hour_us, row, reason, now_us=now_us))
+                if hour_us not in self._counted:
+                    reason = result.reasons[hour_us]
+                    missing.append(self._missing(hour_us, row, reason, now_us=now_us))
+                    self._counted.add(hour_us)
             elif row is not None and row.state == HourState.EMPTY:
                 empty.append(hour_us)
                 if outcome is not None and row.tries < MAX_TRIES:
                     result.set(hour_us, Outcome.SUSPECT, _NO_TICKS)
+        self._counted.intersection_update(result.outcomes)
         if missing:
             with transaction.atomic():
                 store_hours(missing)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from history.timestamps import to_datetime
 from importer.models import ImportHour
 from importer.outcomes import Outcome
 from importer.suspects import MAX_TRIES, find_suspects
@@ -119,3 +120,13 @@ def test_import_ticks_leaves_an_hour_that_is_stored_while_suspects_are_looked_fo
         ("suspect", 0),
         ("stored", 3),
     ]
+
+
+def test_import_ticks_in_many_chunks_counts_as_one_try(tmp_path):
+    later_us = DAY_US + 72 * HOUR_US
+    write_hours(tmp_path, {DAY_US: 3, DAY_US + 2 * HOUR_US: 3, later_us: 3})
+
+    for number in range(1, 3):
+        run(tmp_path, "2019-02-04", "2019-02-07", chunk_days=1)
+        row = ImportHour.objects.get(hour=to_datetime(SECOND_US))
+        assert (row.state, row.tries) == ("suspect", number)
