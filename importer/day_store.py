@@ -21,7 +21,7 @@ from importer.single_flight import join_import_of
 COPY_ROWS = 16_000
 
 _WITHOUT_FILE = frozenset({HourState.FAILED, HourState.CLOSED, HourState.SUSPECT})
-_WITHOUT_TICKS = frozenset({HourState.EMPTY, HourState.SUSPECT})
+_WITHOUT_TICKS = frozenset({HourState.EMPTY, HourState.SUSPECT, HourState.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,6 @@ def _is_notable(read: HourRead, known_hours: Mapping[int, ImportHour]) -> bool:
 
 
 def _ledger_row(plan: DayPlan, read: HourRead, *, now_us: int) -> ImportHour:
-    known = plan.known.get(read.hour_us)
-    is_again = known is not None and known.state in _WITHOUT_TICKS and not len(read)
     return ImportHour(
         series_id=plan.series_id,
         hour=to_datetime(read.hour_us),
@@ -146,9 +144,20 @@ def _ledger_row(plan: DayPlan, read: HourRead, *, now_us: int) -> ImportHour:
         checksum=read.checksum,
         source=plan.source,
         detail=read.detail,
-        tries=known.tries + 1 if known and is_again else 1,
+        tries=_tries(plan.known.get(read.hour_us), read),
         imported_at=to_datetime(now_us),
     )
+
+
+def _tries(known: ImportHour | None, read: HourRead) -> int:
+    """Return how many imports have found the hour without ticks; 1 if it has some.
+
+    A damaged file says nothing about that.
+    """
+    if len(read):
+        return 1
+    before = known.tries if known and known.state in _WITHOUT_TICKS else 0
+    return before if read.outcome is Outcome.FAILED else before + 1
 
 
 def _confirmed(

@@ -107,4 +107,4 @@ class Reviewer:
 
 
 def _was_without_ticks(row: ImportHour | None) -> bool:
-    return row is None or row.state == HourState.SUSPECT
+    return row is None or row.state in (HourState.SUSPECT, HourState.FAILED)

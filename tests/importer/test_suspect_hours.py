@@ -130,3 +130,34 @@ def test_import_ticks_in_many_chunks_counts_as_one_try(tmp_path):
         run(tmp_path, "2019-02-04", "2019-02-07", chunk_days=1)
         row = ImportHour.objects.get(hour=to_datetime(SECOND_US))
         assert (row.state, row.tries) == ("suspect", number)
+
+
+def test_import_ticks_believes_in_a_missing_file_after_a_damaged_one(archive):
+    third = archive / "EURUSD_2019-02-04_02h_ticks.bi5"
+    third.write_bytes(b"damaged")
+    run(archive, FIRST, LAST)
+    third.unlink()
+
+    tries = []
+    for _ in range(MAX_TRIES):
+        run(archive, FIRST, LAST)
+        row = ImportHour.objects.get(hour__hour=2)
+        tries.append((row.state, row.tries))
+    settled = run(archive, FIRST, LAST)
+
+    assert tries == [("suspect", number + 1) for number in range(MAX_TRIES)]
+    assert settled.hours == {Outcome.UNCHANGED: 4}
+
+
+def test_import_ticks_does_not_count_a_damaged_file_as_a_try(archive):
+    third = archive / "EURUSD_2019-02-04_02h_ticks.bi5"
+    run(archive, FIRST, LAST)
+    third.write_bytes(b"damaged")
+    run(archive, FIRST, LAST)
+    failed = ImportHour.objects.get(hour__hour=2)
+    third.write_bytes(b"")
+    run(archive, FIRST, LAST)
+    empty = ImportHour.objects.get(hour__hour=2)
+
+    assert (failed.state, failed.tries) == ("failed", 1)
+    assert (empty.state, empty.tries) == ("suspect", 2)
