@@ -1,5 +1,7 @@
 """`manage.py sync_instruments`: take over the provider's table of instruments."""
 
+from typing import Any
+
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from importer.exceptions import ImporterError
@@ -22,11 +24,23 @@ class Command(BaseCommand):
             help="Add this one: DEU.IDX/EUR, AAPL.US-USD, ... Repeat it for more.",
         )
         parser.add_argument("--all", action="store_true", help="Add all of the table.")
+        parser.add_argument(
+            "--rescale",
+            action="store_true",
+            help="Take the table's price scales also where others are set.",
+        )
 
-    def handle(self, *args: object, **options: object) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         """Sync, and print how many changed."""
         try:
-            report = sync_instruments(options["add"], adds_all=bool(options["all"]))
+            report = sync_instruments(
+                options["add"], adds_all=options["all"], rescales=options["rescale"]
+            )
         except ImporterError as exc:
             raise CommandError(str(exc)) from exc
+        for kept in report.scales:
+            self.stdout.write(
+                f"{kept.symbol}: price scale {kept.ours} stays, the table has "
+                f"{kept.theirs} (--rescale takes it)"
+            )
         self.stdout.write(f"{report.updated} updated, {report.added} added")
