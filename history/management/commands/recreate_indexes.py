@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from history.management.index_lines import index_lines
 from history.tick_indexes import recreate_indexes, select_indexes
+from marketdata.commands import UsageCommand, failing_with_the_database
 
 
-class Command(BaseCommand):
+class Command(UsageCommand):
     """Makes what is configured and not there, or not there for every chunk."""
 
     help = (
@@ -19,12 +20,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make them, list all, and fail if one is not complete."""
-        made = recreate_indexes()
+        with failing_with_the_database():
+            made, states = recreate_indexes(), select_indexes()
         for name in made:
             self.stdout.write(f"made {name}")
         if not made:
             self.stdout.write("nothing to make")
-        states = select_indexes()
         self.stdout.write("\n".join(index_lines(states)))
         broken = [
             state.name

@@ -1,18 +1,18 @@
 """`manage.py sync_instruments`: take over the provider's table of instruments."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from importer.exceptions import ImporterError
 from importer.instrument_sync import sync_instruments
+from importer.management.usage import ImporterCommand
 
 
-class Command(BaseCommand):
+class Command(ImporterCommand):
     """Brings Dukascopy's symbols to the bundled table, and adds further ones."""
 
     help = "Update Dukascopy's codes, price scales and first ticks; add instruments."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the command's arguments."""
@@ -30,14 +30,11 @@ class Command(BaseCommand):
             help="Take the table's price scales also where others are set.",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, options: Mapping[str, Any]) -> None:
         """Sync, and print how many changed."""
-        try:
-            report = sync_instruments(
-                options["add"], adds_all=options["all"], rescales=options["rescale"]
-            )
-        except ImporterError as exc:
-            raise CommandError(str(exc)) from exc
+        report = sync_instruments(
+            options["add"], adds_all=options["all"], rescales=options["rescale"]
+        )
         for kept in report.scales:
             self.stdout.write(
                 f"{kept.symbol}: price scale {kept.ours} stays, the table has "
