@@ -207,7 +207,7 @@ def test_drop_indexes_gives_up_where_somebody_holds_the_table(monkeypatch):
     assert complete() == WHOLE
 
 
-def test_dropping_and_making_do_not_block_readers_for_a_second():
+def test_compat_check_45_dropping_and_making_do_not_block_readers_for_a_second():
     stop = threading.Event()
     longest_s = [0.0]
 
