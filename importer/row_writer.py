@@ -54,9 +54,17 @@ class RowWriter:
         hours = live.annotate(hour=TruncHour("time", tzinfo=UTC)).values_list("hour")
         return {to_us(hour) for (hour,) in hours.distinct()}
 
+    def has_none(self) -> bool:
+        """Return whether no tick was stored before `replace` that it may delete."""
+        # Asked once for the day and before its first COPY: almost always there is
+        # nothing, and each DELETE takes 2 ms to find that out.
+        if self._is_empty is None:
+            self._is_empty = self._select_first_seq() is None
+        return self._is_empty
+
     def count_imported(self, hour_us: int) -> int:
         """Return how many imported ticks the hour has that `replace` did not write."""
-        if self._has_none():
+        if self.has_none():
             return 0
         imported = self._stored().filter(
             time__gte=to_datetime(hour_us),
@@ -69,7 +77,7 @@ class RowWriter:
         """Store the rows of the hours, and nothing else of earlier imports in them."""
         with_ticks = [read.hour_us for read in reads if len(read)]
         changed = set(with_ticks)
-        if not self._has_none():
+        if not self.has_none():
             # An hour without ticks is no better than what was received live.
             without = [read.hour_us for read in reads if not len(read)]
             changed |= self._delete(without, delete_imported_ticks)
@@ -111,13 +119,6 @@ class RowWriter:
             if deleted:
                 changed.update(range(start_us, end_us, HOUR_US))
         return changed
-
-    def _has_none(self) -> bool:
-        # Asked once for the day and before its first COPY: almost always there is
-        # nothing, and each DELETE takes 2 ms to find that out.
-        if self._is_empty is None:
-            self._is_empty = self._select_first_seq() is None
-        return self._is_empty
 
     def _select_first_seq(self) -> int | None:
         # In the order of the key, so that the planner takes the key: for `exists()` it

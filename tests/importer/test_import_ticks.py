@@ -216,6 +216,23 @@ def test_import_ticks_forced_keeps_what_is_stored_where_the_file_became_empty(tm
     assert state() == before
 
 
+def test_import_ticks_over_the_same_rows_without_a_ledger_writes_the_ledger_alone(
+    tmp_path,
+):
+    flat(tmp_path).write_bytes(encode(THREE_ROWS))
+    flat(tmp_path, 1).write_bytes(encode(TWO_ROWS))
+    run(tmp_path, FIRST, SECOND)
+    before, known = state(), ledger()
+    ImportHour.objects.all().delete()
+
+    report = run(tmp_path, FIRST, SECOND, has_refresh=False)
+
+    after = state()
+    assert report.hours == {Outcome.UNCHANGED: 2}
+    assert (after[0], *after[2:]) == (before[0], *before[2:])
+    assert ledger() == known
+
+
 def test_import_ticks_of_an_empty_file_keeps_rows_that_the_ledger_does_not_know(
     tmp_path,
 ):
