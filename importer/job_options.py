@@ -11,6 +11,8 @@ from importer.repair import RepairPick
 # as a rule; where every hour runs into its limit of 100 s, 4 at a time, 12 days fit in,
 # and the next turn finds those in the ledger.
 MAX_CHUNK_DAYS = 31
+# Connections that write, unless told otherwise: a worker has more to do.
+JOB_WORKERS = 1
 
 _NAMES = {
     "force": "is_forced",
@@ -26,8 +28,7 @@ _NAMES = {
 class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The switches of a job, named as those of the commands.
 
-    ``all`` is of repairs alone, ``force`` and ``fill_gaps`` of imports. In the
-    background one connection writes unless told otherwise: there is more to do there.
+    ``all`` is of repairs alone, ``force`` and ``fill_gaps`` of imports.
     """
 
     force: bool = False
@@ -36,7 +37,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replace_live: bool = False
     all: bool = False
     chunk_days: int = CHUNK_DAYS
-    workers: int = 1
+    workers: int = JOB_WORKERS
     manage_indexes: bool = False
 
     def for_import(self) -> dict[str, Any]:

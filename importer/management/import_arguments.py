@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from importer.exceptions import InvalidRange, InvalidSource
 from importer.hours import HOUR_US, HourRange, hour_argument, last_days, parse_range
 from importer.instruments import select_instruments
-from importer.job_options import options_of
+from importer.job_options import JOB_WORKERS, options_of
 from importer.orders import CHUNK_DAYS, WORKERS, ImportOrder
 from importer.sources.registry import open_source
 
@@ -82,9 +82,9 @@ def _add_ways(parser: CommandParser) -> None:
     add(
         "--workers",
         type=int,
-        default=WORKERS,
         metavar="N",
-        help=f"Connections that write (default: {WORKERS}).",
+        help=f"Connections that write (default: {WORKERS}, with --background "
+        f"{JOB_WORKERS}).",
     )
     add("--force", action="store_true", help="Read stored hours again, too.")
     add(
@@ -111,7 +111,10 @@ def order_of(options: Mapping[str, Any], *, now_us: int) -> ImportOrder:
     # What needs no database comes first.
     hours = _hours(options, now_us=now_us)
     _check_count("--chunk", options["chunk"], 3_660)
-    _check_count("--workers", options["workers"], MAX_WORKERS)
+    workers = options["workers"]
+    if workers is None:
+        workers = JOB_WORKERS if options["background"] else WORKERS
+    _check_count("--workers", workers, MAX_WORKERS)
     spec = options["source"] or settings.DUKASCOPY_SOURCE
     if not spec:
         raise InvalidSource("--source or the setting DUKASCOPY_SOURCE", "neither")
@@ -124,7 +127,7 @@ def order_of(options: Mapping[str, Any], *, now_us: int) -> ImportOrder:
         has_refresh=not options["no_refresh"],
         fills_gaps=options["fill_gaps"],
         chunk_days=options["chunk"],
-        workers=options["workers"],
+        workers=workers,
         replaces_live=options["replace_live"],
         manages_indexes=options["manage_indexes"],
     )
