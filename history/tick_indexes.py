@@ -112,6 +112,15 @@ def select_indexes() -> list[IndexState]:
     ]
 
 
+def select_lacking() -> list[IndexState]:
+    """Return the configured indexes that are not complete."""
+    return [
+        state
+        for state in select_indexes()
+        if state.is_configured and not state.is_complete
+    ]
+
+
 def drop_indexes() -> list[str]:
     """Drop the configured indexes for the time of a load; return which there were.
 
@@ -139,11 +148,7 @@ def recreate_indexes() -> list[str]:
     statistics are renewed. Not within a transaction.
     """
     with _single_flight():
-        lacking = [
-            state
-            for state in select_indexes()
-            if state.is_configured and not state.is_complete
-        ]
+        lacking = select_lacking()
         for state in lacking:
             if state.exists:
                 _drop(state.name)

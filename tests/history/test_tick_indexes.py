@@ -257,6 +257,29 @@ def test_commands_list_what_there_is():
     assert recreate.getvalue().splitlines()[-1].endswith("  complete")
 
 
+def test_recreate_indexes_command_at_a_start_makes_only_what_is_missing():
+    first, second = StringIO(), StringIO()
+    drop_indexes()
+
+    call_command("recreate_indexes", "--only-missing", stdout=first)
+    before = last_analyze()
+    call_command("recreate_indexes", "--only-missing", stdout=second)
+
+    assert first.getvalue().startswith("made ticks_time_")
+    assert complete() == WHOLE
+    assert (second.getvalue(), last_analyze()) == ("", before)
+
+
+def last_analyze():
+    return execute(
+        """
+        SELECT pg_stat_force_next_flush(), max(last_analyze)
+        FROM pg_stat_user_tables
+        WHERE relid IN (SELECT show_chunks('ticks'))
+        """
+    )[0][1]
+
+
 def test_recreate_indexes_command_fails_if_one_is_not_complete(monkeypatch):
     drop_indexes()
     command = "history.management.commands.recreate_indexes.recreate_indexes"
