@@ -36,11 +36,16 @@ HISTORY_YEARS = 20
 # Its peak is asked for at the end: what the system says of children counts the memory
 # that a child shares with its parent before it is a program of its own.
 RUN = """
+import atexit
 import sys
 from django.core.management import execute_from_command_line
+
+def print_peak():
+    print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
+
+atexit.register(print_peak)
 sys.path.insert(0, ".")
 execute_from_command_line(["manage.py", "import_ticks", *sys.argv[1:]])
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 TABLES = ("ticks", "candles_1m", "candles_5m", "candles_15m",
           "candles_1h", "candles_4h", "candles_12h")  # fmt: skip
