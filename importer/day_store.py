@@ -9,7 +9,7 @@ from django.db import transaction
 from history.timestamps import to_datetime
 from importer.hour_reader import HourRead
 from importer.hours import HourRange
-from importer.ledger import DONE, is_young, store_hours
+from importer.ledger import DONE, STATE_OF, is_young, store_hours
 from importer.models import HourState, ImportHour
 from importer.outcomes import HourOutcomes, Outcome
 from importer.row_writer import RowWriter
@@ -145,7 +145,7 @@ def _is_notable(read: HourRead, known_hours: Mapping[int, ImportHour]) -> bool:
     known = known_hours.get(read.hour_us)
     if known is None:
         return True
-    is_same = (known.state, known.detail) == (read.outcome.value, read.detail)
+    is_same = (known.state, known.detail) == (STATE_OF[read.outcome], read.detail)
     return known.state in _WITHOUT_FILE and not is_same
 
 
@@ -153,7 +153,7 @@ def _ledger_row(plan: DayPlan, read: HourRead, *, now_us: int) -> ImportHour:
     return ImportHour(
         series_id=plan.series_id,
         hour=to_datetime(read.hour_us),
-        state=HourState(read.outcome.value),
+        state=STATE_OF[read.outcome],
         rows=len(read),
         checksum=read.checksum,
         source=plan.source,

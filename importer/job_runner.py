@@ -112,7 +112,9 @@ def _run_turn(job: ImportJob, progress: JobProgress, now_us: Callable[[], int]) 
     if job.kind == JobKind.REPAIR:
         series_id = get_or_create_series(job.symbol, ARCHIVE).pk
         hours = HourRange(to_us(job.start), to_us(job.end))
-        correct_candles(series_id, hours, order.has_refresh, now_us=now_us())
+        correct_candles(
+            series_id, hours, has_refresh=order.has_refresh, now_us=now_us()
+        )
         correct_statistics(series_id)
     return True
 

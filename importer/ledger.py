@@ -5,13 +5,33 @@ from collections.abc import Iterable
 from django.db.models import Max, Min
 
 from history.timestamps import to_datetime, to_us
+from importer.coverage import Cover
 from importer.hours import HOUR_US, HourRange, is_complete
 from importer.models import HourState, ImportHour
+from importer.outcomes import Outcome
 from importer.sources.base import Source
 from importer.suspects import MAX_TRIES
 
 # An hour in one of these states is read again only when asked for.
 DONE = frozenset({HourState.STORED, HourState.EMPTY, HourState.DROPPED})
+
+# The ledger's words for what an import made of an hour, and for what is had of it. A
+# missing hour has no row; one that is unchanged keeps its own.
+STATE_OF = {
+    Outcome.STORED: HourState.STORED,
+    Outcome.EMPTY: HourState.EMPTY,
+    Outcome.SUSPECT: HourState.SUSPECT,
+    Outcome.FAILED: HourState.FAILED,
+    Outcome.CLOSED: HourState.CLOSED,
+}
+COVER_OF = {
+    HourState.STORED: Cover.STORED,
+    HourState.EMPTY: Cover.EMPTY,
+    HourState.SUSPECT: Cover.SUSPECT,
+    HourState.FAILED: Cover.FAILED,
+    HourState.CLOSED: Cover.CLOSED,
+    HourState.DROPPED: Cover.DROPPED,
+}
 
 _UPDATED = ["state", "rows", "checksum", "source", "detail", "tries", "imported_at"]
 

@@ -9,8 +9,9 @@ from history.timestamps import to_datetime, to_us
 from importer.coverage import Cover, CoveredHour, cover_hours, find_gaps
 from importer.hours import HOUR_US, HourRange
 from importer.instruments import ARCHIVE
+from importer.ledger import COVER_OF
 from importer.market_calendar import is_closed
-from importer.models import ImportHour
+from importer.models import HourState, ImportHour
 from marketdata.catalog import InstrumentType
 from marketdata.timeframes import PriceSide
 
@@ -83,7 +84,9 @@ def _select_ledger(series_id: int, hours: HourRange) -> dict[int, tuple[Cover, i
         hour__gte=to_datetime(hours.start_us),
         hour__lt=to_datetime(hours.end_us),
     ).values_list("hour", "state", "rows")
-    return {to_us(hour): (Cover(state), count) for hour, state, count in rows}
+    return {
+        to_us(hour): (COVER_OF[HourState(state)], count) for hour, state, count in rows
+    }
 
 
 def _select_live(series_id: int, hours: HourRange) -> dict[int, tuple[Cover, int]]:
