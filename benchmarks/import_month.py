@@ -22,7 +22,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from benchmarks.import_day import OTHER_SERIES, ROOT, now_us, scratch_database
@@ -186,7 +185,7 @@ def clear(connection) -> None:
 
 def decode_month(folder: Path):
     """Return the month's rows as columns of another series."""
-    from history.columns import TickColumns
+    from history.columns import join_imported
     from importer.hour_reader import HourReader
     from importer.hours import parse_range
     from importer.instruments import select_instruments
@@ -197,12 +196,7 @@ def decode_month(folder: Path):
     hours = parse_range(f"{MONTH}-01", f"{MONTH}-{DAYS}", now_us=now_us())
     reader = HourReader(source, instrument, series_id=OTHER_SERIES)
     columns = [reader.read(hour_us).columns for hour_us in hours.hours()]
-    names = [name for name in TickColumns.__struct_fields__ if name != "received_us"]
-    joined = {
-        name: np.concatenate([getattr(hour, name) for hour in columns])
-        for name in names
-    }
-    return msgspec.structs.replace(columns[0], **joined)
+    return join_imported(columns)
 
 
 def main() -> None:

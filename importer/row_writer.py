@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 
-import numpy as np
 import psycopg
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import TruncHour
 
 from history.changed_ranges import note_changed_ranges
-from history.columns import TickColumns
+from history.columns import join_imported
 from history.models import Tick
 from history.series import update_statistics
 from history.tick_store import (
@@ -84,8 +83,9 @@ class RowWriter:
             delete = delete_ticks if self._replaces_live else delete_imported_ticks
             changed |= self._delete(with_ticks, delete)
         self._changed += sorted(changed)
-        columns = _join([read.columns for read in reads if read.columns is not None])
-        if columns is not None:
+        parts = [read.columns for read in reads if read.columns is not None]
+        if parts:
+            columns = join_imported(parts)
             self.added += copy_ticks(connection.connection, columns)
             self._times += [int(columns.time_us[0]), int(columns.time_us[-1])]
 
@@ -147,16 +147,3 @@ def _runs(hours: Iterable[int]) -> Iterator[tuple[int, int]]:
         end_us = hour_us + HOUR_US
     if end_us > start_us:
         yield start_us, end_us
-
-
-def _join(parts: Sequence[TickColumns]) -> TickColumns | None:
-    """Return the columns of ascending hours as one; their ordinals stay right."""
-    if not parts:
-        return None
-    return TickColumns(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in TickColumns.__struct_fields__
-            if name != "received_us"
-        }
-    )
