@@ -66,15 +66,20 @@ def symbols_of(options: Mapping[str, Any]) -> Sequence[str]:
     return [*options["symbols"], *options["symbol"]]
 
 
-def add_range(parser: CommandParser) -> None:
-    """Declare --from, --to and --days."""
+def add_range(parser: CommandParser, *, days_help: str = "") -> None:
+    """Declare --from, --to and --days; ``days_help`` adds to the help of the last."""
     add = parser.add_argument
     add("--from", metavar="DAY", help="First UTC day, as 2019-02-04; with --to.")
     add("--to", metavar="DAY", help="Last UTC day, included; with --from.")
-    add("-d", "--days", type=int, metavar="N", help="The last N times 24 hours.")
+    add(
+        *("-d", "--days"),
+        type=int,
+        metavar="N",
+        help=f"The last N times 24 hours up to now{days_help}.",
+    )
 
 
-def range_of(options: Mapping[str, Any]) -> HourRange | None:
+def parse_hours(options: Mapping[str, Any], *, now_us: int) -> HourRange | None:
     """Return the range that was given, None if none was.
 
     Raises:
@@ -85,10 +90,10 @@ def range_of(options: Mapping[str, Any]) -> HourRange | None:
         found = "only --from" if last is None else "only --to"
         raise InvalidRange("--from and --to together", found)
     if first is None:
-        return None if days is None else last_days(days, now_us=now_us())
+        return None if days is None else last_days(days, now_us=now_us)
     if days is not None:
         raise InvalidRange("--from and --to, or --days", "both")
-    return parse_range(first, last, now_us=now_us())
+    return parse_range(first, last, now_us=now_us)
 
 
 @contextmanager
