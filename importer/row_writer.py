@@ -11,7 +11,7 @@ from django.db.models.functions import TruncHour
 from history.changed_ranges import note_changed_ranges
 from history.columns import join_imported
 from history.models import Tick
-from history.series import update_statistics
+from history.series import Change, apply_changes
 from history.tick_store import (
     FIRST_LIVE_SEQ,
     copy_ticks,
@@ -101,14 +101,14 @@ class RowWriter:
             note_changed_ranges(
                 cursor, [(self._series_id, start, end, now_us) for start, end in runs]
             )
-            update_statistics(
-                cursor,
-                self._series_id,
+            change = Change(
+                series_id=self._series_id,
                 ticks_added=self.added - self.deleted,
                 first_us=self._times[0] if self._times else None,
                 last_us=self._times[-1] if self._times else None,
                 changes_past=self.deleted > 0,
             )
+            apply_changes(cursor, [change])
 
     def _delete(self, hours: Iterable[int], delete: _Delete) -> set[int]:
         """Delete rows of the hours and return the hours that may have had some."""
