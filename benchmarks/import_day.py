@@ -21,8 +21,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
-import msgspec
-import numpy as np
 import psycopg
 from psycopg import sql
 
@@ -131,16 +129,12 @@ def measure(source_spec: str, runs: int) -> dict[str, object]:
 
 def decode_day(order):
     """Return the day's rows as columns of another series."""
-    from history.columns import TickColumns
+    from history.columns import join_imported
     from importer.hour_reader import HourReader
 
     reader = HourReader(order.source, order.instruments[0], series_id=OTHER_SERIES)
     hours = [reader.read(hour_us).columns for hour_us in order.hours.hours()]
-    names = [name for name in TickColumns.__struct_fields__ if name != "received_us"]
-    joined = {
-        name: np.concatenate([getattr(hour, name) for hour in hours]) for name in names
-    }
-    return msgspec.structs.replace(hours[0], **joined)
+    return join_imported(hours)
 
 
 def main() -> None:

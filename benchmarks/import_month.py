@@ -22,7 +22,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from benchmarks.import_day import OTHER_SERIES, ROOT, now_us, scratch_database
@@ -36,11 +35,16 @@ HISTORY_YEARS = 20
 # Its peak is asked for at the end: what the system says of children counts the memory
 # that a child shares with its parent before it is a program of its own.
 RUN = """
+import atexit
 import sys
 from django.core.management import execute_from_command_line
+
+def print_peak():
+    print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
+
+atexit.register(print_peak)
 sys.path.insert(0, ".")
 execute_from_command_line(["manage.py", "import_ticks", *sys.argv[1:]])
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 TABLES = ("ticks", "candles_1m", "candles_5m", "candles_15m",
           "candles_1h", "candles_4h", "candles_12h")  # fmt: skip
@@ -181,7 +185,7 @@ def clear(connection) -> None:
 
 def decode_month(folder: Path):
     """Return the month's rows as columns of another series."""
-    from history.columns import TickColumns
+    from history.columns import join_imported
     from importer.hour_reader import HourReader
     from importer.hours import parse_range
     from importer.instruments import select_instruments
@@ -192,12 +196,7 @@ def decode_month(folder: Path):
     hours = parse_range(f"{MONTH}-01", f"{MONTH}-{DAYS}", now_us=now_us())
     reader = HourReader(source, instrument, series_id=OTHER_SERIES)
     columns = [reader.read(hour_us).columns for hour_us in hours.hours()]
-    names = [name for name in TickColumns.__struct_fields__ if name != "received_us"]
-    joined = {
-        name: np.concatenate([getattr(hour, name) for hour in columns])
-        for name in names
-    }
-    return msgspec.structs.replace(columns[0], **joined)
+    return join_imported(columns)
 
 
 def main() -> None:

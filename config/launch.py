@@ -150,6 +150,7 @@ def check_port(port: int) -> None:
 def set_up() -> str:
     """Bring database, instruments and sample day up to date; return the login."""
     manage("migrate", "--verbosity", "0")
+    manage("recreate_indexes", "--only-missing")
     manage("load_instruments")
     login = manage("ensure_admin", stdout=subprocess.PIPE).stdout.strip()
     if SAMPLE_DAY.is_dir():

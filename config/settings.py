@@ -110,18 +110,19 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": env.IMPORT_REAP_S},
     },
     # These look at their settings and do nothing where those say so: an entry that is
-    # left out would stay in the scheduler's database.
+    # left out would stay in the scheduler's database. Half past, as the provider needs
+    # a while for the hour that has just ended.
     "import-missing": {
         "task": "importer.import_missing",
-        "schedule": crontab(minute="0", hour=str(env.IMPORT_AT_HOUR)),
+        "schedule": crontab(minute="30", hour=str(env.IMPORT_AT_HOUR)),
     },
     "check-imported": {
         "task": "importer.check_imported",
-        "schedule": crontab(minute="0", hour=str((env.IMPORT_AT_HOUR + 1) % 24)),
+        "schedule": crontab(minute="30", hour=str((env.IMPORT_AT_HOUR + 1) % 24)),
     },
     "drop-old-ticks": {
         "task": "importer.drop_old_ticks",
-        "schedule": crontab(minute="0", hour=str((env.IMPORT_AT_HOUR + 2) % 24)),
+        "schedule": crontab(minute="30", hour=str((env.IMPORT_AT_HOUR + 2) % 24)),
     },
 }
 

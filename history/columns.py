@@ -6,7 +6,7 @@ Times are microseconds UTC since the epoch; NaN is a size that the source does n
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -53,6 +53,9 @@ class TradeColumns(msgspec.Struct, frozen=True, eq=False):
         return len(self.time_us)
 
 
+C = TypeVar("C", bound=TickColumns | TradeColumns)
+
+
 def tick_columns_of(rows: Sequence[tuple[int, int, Tick]]) -> TickColumns:
     """Return live ticks as columns, in the given order.
 
@@ -91,6 +94,26 @@ def trade_columns_of(rows: Sequence[tuple[int, int, Trade]]) -> TradeColumns:
         size=_floats([trade.size for trade in trades]),
         side=np.array([SIDE_CODES[trade.side] for trade in trades], np.int16),
         received_us=_ints([trade.received_us for trade in trades]),
+    )
+
+
+def rows_of(columns: C, rows: slice | NDArray[np.bool_]) -> C:
+    """Return some of the rows; a slice of them shares the memory."""
+    fields: dict[str, Any] = {
+        name: None if values is None else values[rows]
+        for name, values in msgspec.structs.asdict(columns).items()
+    }
+    return type(columns)(**fields)
+
+
+def join_imported(parts: Sequence[TickColumns]) -> TickColumns:
+    """Return imported ticks, one part or more, as one, in the order of the parts."""
+    return TickColumns(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in TickColumns.__struct_fields__
+            if name != "received_us"
+        }
     )
 
 

@@ -15,7 +15,8 @@ class Series(models.Model):
     """One instrument from one broker: the unit of storage, with its statistics.
 
     Writers keep the statistics true in the transaction that writes the rows, so nobody
-    counts rows to answer a question. ``revision`` rises when something old changes (an
+    counts rows to answer a question. ``revision`` rises, once for the records and maybe
+    once more for their candles, when something old changes (an
     import, a repair, a late record; `history.data_version` says what exactly).
 
     ``earliest`` is the first record that is stored, None if none is. What there are

@@ -9,15 +9,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import psycopg
 from django.conf import settings
 from django.db import connection, transaction
-from numpy.typing import NDArray
 
 from history.changed_ranges import Note, note_changed_ranges
-from history.columns import TickColumns, TradeColumns, tick_columns_of, trade_columns_of
+from history.columns import (
+    TickColumns,
+    TradeColumns,
+    rows_of,
+    tick_columns_of,
+    trade_columns_of,
+)
 from history.models import Series
 from history.ranges import MINUTE_US
 from history.series import Change, apply_changes, get_or_create_series
@@ -154,15 +158,10 @@ def _write(groups: Sequence[Columns], write_ticks: Write, write_trades: Write) -
 def _by_series(groups: Iterable[Columns]) -> list[Columns]:
     """Return the columns split by series: what is new is then known for each."""
     return [
-        _rows_of(columns, columns.series_id == series_id)
+        rows_of(columns, columns.series_id == series_id)
         for columns in groups
         for series_id in np.unique(columns.series_id)
     ]
-
-
-def _rows_of(columns: Columns, mask: NDArray[np.bool_]) -> Columns:
-    fields = msgspec.structs.asdict(columns)
-    return type(columns)(**{name: values[mask] for name, values in fields.items()})
 
 
 def _notes(written: Iterable[Columns]) -> list[Note]:

@@ -90,34 +90,12 @@ def get_or_create_series(instrument_symbol: str, broker_name: str) -> Series:
     return Series.objects.get_or_create(instrument=instrument, broker=broker)[0]
 
 
-def update_statistics(
-    cursor: Cursor,
-    series_id: int,
-    *,
-    ticks_added: int = 0,
-    trades_added: int = 0,
-    first_us: int | None = None,
-    last_us: int | None = None,
-    changes_past: bool = False,
-) -> None:
-    """Bring the statistics of one series up to date; see ``Change`` for the values.
+def apply_changes(cursor: Cursor, changes: Sequence[Change]) -> None:
+    """Bring the statistics of several series up to date, at most one change each.
 
     Call it in the transaction that writes the rows, after them. Counts are negative
     where more was deleted than added.
     """
-    change = Change(
-        series_id=series_id,
-        ticks_added=ticks_added,
-        trades_added=trades_added,
-        first_us=first_us,
-        last_us=last_us,
-        changes_past=changes_past,
-    )
-    apply_changes(cursor, [change])
-
-
-def apply_changes(cursor: Cursor, changes: Sequence[Change]) -> None:
-    """Bring the statistics of several series up to date, at most one change each."""
     lock_series(cursor, [change.series_id for change in changes])
     cursor.execute(
         """

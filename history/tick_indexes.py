@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
+import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
 from django.db import OperationalError, connection, transaction
 
 # Names are fixed, so that anybody finds what we made. The time alone serves questions
@@ -44,6 +46,8 @@ _SELECT_INDEXES = """
     LEFT JOIN pg_am AS m ON m.oid = c.relam
     ORDER BY t.chunk, c.relname
 """
+
+log = structlog.get_logger(__name__)
 
 
 class IndexState(msgspec.Struct, frozen=True):
@@ -108,6 +112,15 @@ def select_indexes() -> list[IndexState]:
     ]
 
 
+def select_lacking() -> list[IndexState]:
+    """Return the configured indexes that are not complete."""
+    return [
+        state
+        for state in select_indexes()
+        if state.is_configured and not state.is_complete
+    ]
+
+
 def drop_indexes() -> list[str]:
     """Drop the configured indexes for the time of a load; return which there were.
 
@@ -135,11 +148,7 @@ def recreate_indexes() -> list[str]:
     statistics are renewed. Not within a transaction.
     """
     with _single_flight():
-        lacking = [
-            state
-            for state in select_indexes()
-            if state.is_configured and not state.is_complete
-        ]
+        lacking = select_lacking()
         for state in lacking:
             if state.exists:
                 _drop(state.name)
@@ -151,13 +160,17 @@ def recreate_indexes() -> list[str]:
 
 @contextmanager
 def without_indexes() -> Iterator[None]:
-    """Drop the configured indexes for the block; make them again, also if it fails."""
-    drop_indexes()
+    """Drop the configured indexes for the block; make them again, also if it fails.
+
+    Where that fails as well, the log says what to run.
+    """
     try:
+        drop_indexes()
         yield
-    finally:
-        if connection.is_usable():
-            recreate_indexes()
+    except BaseException:
+        _recreate_after_failure()
+        raise
+    recreate_indexes()
 
 
 def _state(
@@ -197,6 +210,16 @@ def _drop(name: str) -> None:
             time.sleep(random.uniform(0.5, 1.5))
 
 
+def _recreate_after_failure() -> None:
+    """Make the indexes again; what failed before is to be raised, not this."""
+    try:
+        if connection.connection and not connection.is_usable():
+            connection.close()
+        recreate_indexes()
+    except DatabaseError as exc:
+        log.error("indexes of ticks are missing, run recreate_indexes", error=str(exc))
+
+
 def _create(name: str) -> None:
     ((method, columns),) = (
         (method, columns)
@@ -218,4 +241,6 @@ def _single_flight() -> Iterator[None]:
         try:
             yield
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            # A session that broke has lost its locks.
+            if connection.is_usable():
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

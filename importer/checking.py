@@ -11,6 +11,7 @@ from importer.findings import Kind, SeriesCheck
 from importer.hours import HOUR_US, HourRange, hour_text
 from importer.instruments import ARCHIVE
 from importer.ledger import select_hours
+from importer.models import HourState
 from importer.series_coverage import select_coverage, select_known_range
 from importer.stored_rows import RowCount, checksum_hours, count_hours
 from importer.suspects import MAX_TRIES
@@ -84,7 +85,7 @@ def _check_gaps(check: SeriesCheck, series_id: int) -> None:
         is_settled = gap.reason is Cover.SUSPECT and all(
             row.tries >= MAX_TRIES
             for row in rows
-            if row and row.state == Cover.SUSPECT.value
+            if row and row.state == HourState.SUSPECT
         )
         if not is_settled:
             first, last = hour_text(gap.start_us), hour_text(gap.end_us - HOUR_US)

@@ -100,7 +100,7 @@ class PoorQuality(HourError):
     code = "POOR_QUALITY"
 
     def __init__(self, name: str, limit: float, found: str) -> None:
-        super().__init__(name, f"at most {limit:.0%} of ticks dropped", found)
+        super().__init__(name, f"at most {limit:.0%} of ticks unfit", found)
 
 
 class UnreadableFile(HourError):

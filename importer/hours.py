@@ -11,6 +11,9 @@ HOUR_US = 3_600_000_000
 HOUR_MS = HOUR_US // 1_000
 DAY_US = 24 * HOUR_US
 
+# The provider completes an hour some time after its end; nobody says when.
+COMPLETE_AFTER_US = 24 * HOUR_US
+
 
 @dataclass(frozen=True, slots=True)
 class HourRange:
@@ -78,6 +81,11 @@ def last_days(days: int, *, now_us: int) -> HourRange:
     if not 1 <= days <= end_us // DAY_US:
         raise InvalidRange(f"1 to {end_us // DAY_US} days", str(days))
     return HourRange(end_us - days * DAY_US, end_us)
+
+
+def is_complete(hour_us: int, *, seen_us: int) -> bool:
+    """Return whether the provider had the hour whole when it was seen."""
+    return seen_us >= hour_us + HOUR_US + COMPLETE_AFTER_US
 
 
 def hour_text(hour_us: int) -> str:

@@ -1,6 +1,6 @@
 """Bringing our instruments to what the provider's table says of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -15,21 +15,35 @@ from marketdata.symbols import canonical
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleKept:
+    """A price scale that somebody set, and the one of the table."""
+
+    symbol: str
+    ours: int
+    theirs: int
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How many broker symbols were changed, and how many are new."""
+    """How many broker symbols were changed, and how many are new.
+
+    ``scales`` are price scales that were left though the table has others.
+    """
 
     updated: int
     added: int
+    scales: Sequence[ScaleKept] = ()
 
 
 @transaction.atomic
 def sync_instruments(
-    spellings: Sequence[str] = (), *, adds_all: bool = False
+    spellings: Sequence[str] = (), *, adds_all: bool = False, rescales: bool = False
 ) -> SyncReport:
     """Update what the archive's symbols say, add those that are spelled, or all.
 
-    Code, price scale and first tick of each instrument that the archive carries become
-    the table's. What the table does not have stays as it is.
+    Code and first tick of each instrument that the archive carries become the table's,
+    the price scale where there is none, or with ``rescales``: the table errs there, so
+    what was set by hand counts for more. What the table does not have stays as it is.
 
     Raises:
         UnknownInstrument: the table has none of that spelling; nothing is changed.
@@ -38,12 +52,18 @@ def sync_instruments(
     wanted = list(table.values()) if adds_all else _find(spellings, table)
     Broker.objects.get_or_create(name=ARCHIVE, defaults={"title": "Dukascopy archive"})
     known = BrokerSymbol.objects.filter(broker=ARCHIVE).select_related("instrument")
-    by_symbol = {item.instrument.symbol: item for item in known}
-    updated = [item for item in by_symbol.values() if _update(item, table)]
+    symbols = {item.instrument.symbol for item in known}
+    listed = list(_listed(known, table))
+    updated = [item for item, row in listed if _update(item, row, rescales=rescales)]
     BrokerSymbol.objects.bulk_update(updated, ["symbol", "price_scale", "first_tick"])
-    missing = [row for row in wanted if row.symbol not in by_symbol]
+    missing = [row for row in wanted if row.symbol not in symbols]
     _add(missing)
-    return SyncReport(len(updated), len(missing))
+    kept = [
+        ScaleKept(item.instrument.symbol, item.price_scale or 0, row.price_scale)
+        for item, row in listed
+        if item.price_scale != row.price_scale
+    ]
+    return SyncReport(len(updated), len(missing), kept)
 
 
 def _find(spellings: Iterable[str], table: Mapping[str, TableRow]) -> list[TableRow]:
@@ -60,14 +80,20 @@ def _find(spellings: Iterable[str], table: Mapping[str, TableRow]) -> list[Table
     return list(found.values())
 
 
-def _update(item: BrokerSymbol, table: Mapping[str, TableRow]) -> bool:
+def _listed(
+    known: Iterable[BrokerSymbol], table: Mapping[str, TableRow]
+) -> Iterator[tuple[BrokerSymbol, TableRow]]:
+    for item in known:
+        if row := table.get(canonical(item.symbol)):
+            yield item, row
+
+
+def _update(item: BrokerSymbol, row: TableRow, *, rescales: bool) -> bool:
     """Change a broker symbol to what the table says; return whether it differed."""
-    row = table.get(canonical(item.symbol))
-    if row is None:
-        return False
     before = (item.symbol, item.price_scale, item.first_tick)
-    item.symbol, item.price_scale = row.code, row.price_scale
-    item.first_tick = row.first_tick
+    item.symbol, item.first_tick = row.code, row.first_tick
+    if rescales or not item.price_scale:
+        item.price_scale = row.price_scale
     return before != (item.symbol, item.price_scale, item.first_tick)
 
 

@@ -16,13 +16,17 @@ from importer.models import ImportJob, JobState
 
 
 class Figures(msgspec.Struct, kw_only=True):
-    """How far a job is."""
+    """How far a job is.
+
+    ``deaths`` counts turns in a row that a worker died of, or that took too long.
+    """
 
     position: datetime
     hours_done: int
     ticks: int
     holes: int
     hole_list: list[str]
+    deaths: int
 
 
 def claim(job_id: int, *, now: datetime) -> ImportJob | None:
@@ -43,14 +47,10 @@ def renew(job: ImportJob, figures: Figures, *, now: datetime) -> bool | None:
 
     None says that it is the caller's no more.
     """
-    # A worker that gets on has not died of the job.
-    has_moved = figures.position > (job.position or job.start)
-    deaths = {"deaths": 0} if has_moved else {}
     is_held = _own(job).update(
         lease_until=now + _lease(),
         heartbeat_at=now,
         **msgspec.structs.asdict(figures),
-        **deaths,
     )
     if not is_held:
         return None

@@ -7,6 +7,13 @@ import msgspec
 from importer.orders import CHUNK_DAYS, ImportOrder
 from importer.repair import RepairPick
 
+# A chunk is done in one turn of a worker, two hours at most. A month takes some minutes
+# as a rule; where every hour runs into its limit of 100 s, 4 at a time, 12 days fit in,
+# and the next turn finds those in the ledger.
+MAX_CHUNK_DAYS = 31
+# Connections that write, unless told otherwise: a worker has more to do.
+JOB_WORKERS = 1
+
 _NAMES = {
     "force": "is_forced",
     "fill_gaps": "fills_gaps",
@@ -21,8 +28,7 @@ _NAMES = {
 class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The switches of a job, named as those of the commands.
 
-    ``all`` is of repairs alone, ``force`` and ``fill_gaps`` of imports. In the
-    background one connection writes unless told otherwise: there is more to do there.
+    ``all`` is of repairs alone, ``force`` and ``fill_gaps`` of imports.
     """
 
     force: bool = False
@@ -31,12 +37,13 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replace_live: bool = False
     all: bool = False
     chunk_days: int = CHUNK_DAYS
-    workers: int = 1
+    workers: int = JOB_WORKERS
     manage_indexes: bool = False
 
     def for_import(self) -> dict[str, Any]:
         """Return the switches of `ImportOrder` for an import."""
-        return {theirs: getattr(self, ours) for ours, theirs in _NAMES.items()}
+        values = {theirs: getattr(self, ours) for ours, theirs in _NAMES.items()}
+        return values | {"chunk_days": min(self.chunk_days, MAX_CHUNK_DAYS)}
 
     def for_repair(self) -> dict[str, Any]:
         """Return the switches of `ImportOrder` for a repair."""

@@ -51,6 +51,7 @@ class JobProgress:
             ticks=job.ticks,
             holes=job.holes,
             hole_list=list(job.hole_list),
+            deaths=job.deaths,
         )
         self._job = job
         self._now = now
@@ -109,7 +110,14 @@ class JobProgress:
             self.figures.holes += report.hole_count
             texts = [str(hole) for hole in report.holes]
             self.figures.hole_list = (self.figures.hole_list + texts)[:MAX_HOLES]
+            self.figures.deaths = 0  # it gets on
         self.check()
+
+    def count_overtime(self) -> int:
+        """Count a turn that took too long, and return the new count of deaths."""
+        with self._lock:
+            self.figures.deaths += 1
+            return self.figures.deaths
 
     def check(self) -> None:
         """Raise if the job is to end.

@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.db import Error as DatabaseError
 
 from history.series import get_or_create_series
@@ -82,7 +83,11 @@ def _run(
     except SeriesBusy:
         return JobState.QUEUED, f"another import of {job.symbol} is at work"
     except SoftTimeLimitExceeded:
-        return JobState.QUEUED, "its turn took too long"
+        # As if its worker had died: a chunk that does not fit a turn never will.
+        deaths, text = progress.count_overtime(), "its turn took too long"
+        if deaths >= settings.IMPORT_JOB_DEATHS:
+            return JobState.FAILED, f"{text} {deaths} times in a row"
+        return JobState.QUEUED, text
     except ImporterError as exc:
         return JobState.FAILED, str(exc)
     except DatabaseError:
@@ -107,7 +112,9 @@ def _run_turn(job: ImportJob, progress: JobProgress, now_us: Callable[[], int]) 
     if job.kind == JobKind.REPAIR:
         series_id = get_or_create_series(job.symbol, ARCHIVE).pk
         hours = HourRange(to_us(job.start), to_us(job.end))
-        correct_candles(series_id, hours, order.has_refresh, now_us=now_us())
+        correct_candles(
+            series_id, hours, has_refresh=order.has_refresh, now_us=now_us()
+        )
         correct_statistics(series_id)
     return True
 

@@ -74,7 +74,7 @@ class ImportJob(models.Model):
     at it. Hours before ``position`` are through. ``lease_until`` is renewed by the
     worker while it runs the job, and put off by whoever sends a message: a job whose
     lease has expired has neither. ``claims`` tells a worker whether the job is still
-    its own; ``deaths`` counts the workers that died on it in a row.
+    its own; ``deaths`` counts the workers in a row that died on it or took too long.
     """
 
     id = models.BigAutoField(primary_key=True)

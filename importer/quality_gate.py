@@ -3,7 +3,8 @@
 Dropped are ticks whose values are no prices and exact copies of a tick; all others
 stay, in their order: several ticks in one instant, and a bid that equals the ask, are
 real.
-An hour of which much must be dropped is not to be trusted at all.
+An hour of which much is unfit is not to be trusted at all; copies do not count for
+that, they tell nothing against the others.
 """
 
 from collections import Counter
@@ -17,7 +18,7 @@ from importer.hour_ticks import HourTicks
 
 # Server A's limit (COMPAT A-R2-05). It holds for each hour: that is what is fetched,
 # stored, replaced and named as a hole, so one bad file costs nothing beside it.
-MAX_DROPPED_SHARE = 0.05
+MAX_UNFIT_SHARE = 0.05
 
 
 class Flaw(Enum):
@@ -35,8 +36,8 @@ def clean(ticks: HourTicks, *, name: str) -> tuple[HourTicks, Counter[Flaw]]:
     A size that is not known (NaN) is no flaw.
 
     Raises:
-        PoorQuality: more than `MAX_DROPPED_SHARE` would be dropped; ``name`` tells of
-            what.
+        PoorQuality: more than `MAX_UNFIT_SHARE` of the ticks, without copies, are no
+            ticks; ``name`` tells of what.
     """
     flawed = {
         Flaw.NOT_FINITE: _not_finite(ticks),
@@ -52,8 +53,9 @@ def clean(ticks: HourTicks, *, name: str) -> tuple[HourTicks, Counter[Flaw]]:
             is_dropped |= is_flawed
     if not dropped:
         return ticks, dropped
-    if dropped.total() > MAX_DROPPED_SHARE * len(ticks):
-        raise PoorQuality(name, MAX_DROPPED_SHARE, dropped_text(dropped, len(ticks)))
+    copies = dropped[Flaw.DUPLICATE]
+    if dropped.total() - copies > MAX_UNFIT_SHARE * (len(ticks) - copies):
+        raise PoorQuality(name, MAX_UNFIT_SHARE, dropped_text(dropped, len(ticks)))
     kept = [getattr(ticks, field)[~is_dropped] for field in HourTicks.__slots__]
     return HourTicks(*kept), dropped
 

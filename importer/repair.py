@@ -96,14 +96,16 @@ def repair_ticks(
     for instrument in order.instruments:
         series_id = get_or_create_series(instrument.symbol, ARCHIVE).pk
         hours = range_of(order, series_id, instrument.symbol)
-        correct_candles(series_id, hours, order.has_refresh, now_us=now_us())
+        correct_candles(
+            series_id, hours, has_refresh=order.has_refresh, now_us=now_us()
+        )
         if correct_statistics(series_id):
             corrected.append(instrument.symbol)
     return RepairReport(report, corrected)
 
 
 def correct_candles(
-    series_id: int, hours: HourRange, has_refresh: bool, *, now_us: int
+    series_id: int, hours: HourRange, *, has_refresh: bool, now_us: int
 ) -> None:
     """Have the candles computed again that do not count the ticks of their hour."""
     wrong = select_wrong_candles(series_id, hours, count_hours(series_id, hours))

@@ -6,15 +6,15 @@ true, and dropped hours are neither missing nor imported again.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 import structlog
-from django.db import OperationalError, ProgrammingError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from psycopg import sql
-from psycopg.errors import UndefinedTable
 
 from history.candle_locks import lock_candles
 from history.candle_refresh import refresh_candles
@@ -27,6 +27,8 @@ from importer.models import HourState
 # Readers of a chunk that is dropped are waited for, and others wait behind us. What is
 # not to be had in this time is dropped by the next run.
 LOCK_TIMEOUT = "5s"
+# One run at a time; "rtnt" in ASCII.
+_RUN_LOCK = 0x72746E74
 _DETAIL = "dropped by TICK_RETENTION_DAYS"
 _SELECT_SERIES = sql.SQL(
     """
@@ -45,6 +47,16 @@ _MARK = """
     ON CONFLICT (series_id, hour)
     DO UPDATE SET state = excluded.state, rows = 0, checksum = '',
                   detail = excluded.detail
+"""
+_IS_AWAITED = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'relation'
+          AND relation = %s::regclass
+          AND database =
+              (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND NOT granted
+    )
 """
 
 log = structlog.get_logger(__name__)
@@ -71,24 +83,41 @@ class _HasNotes(Exception):
     """Raised when candles are still to be computed from the chunk."""
 
 
+class _IsAwaited(Exception):
+    """Raised when somebody waits for the chunk."""
+
+
 def drop_old_ticks(days: int, *, now: datetime) -> Dropped:
     """Drop chunks of ticks and trades that ended ``days`` days ago or earlier.
 
-    Not within a transaction. Any number of runs at once do what one does.
+    Not within a transaction. A run beside another one does nothing.
     """
     dropped = Dropped()
-    for chunk in _select_chunks(now - timedelta(days=days)):
-        try:
-            _drop_refreshed(chunk, dropped, now=now)
-        except (OperationalError, _HasNotes) as exc:
-            # A reader or writer held it for long, or kept changing it.
-            dropped.busy += 1
-            log.warning("chunk not dropped", chunk=chunk.name, error=repr(exc))
-        except ProgrammingError as exc:
-            if not isinstance(exc.__cause__, UndefinedTable):
-                raise
-            log.info("chunk dropped by another run", chunk=chunk.name)
+    with _only_run() as is_ours:
+        chunks = _select_chunks(now - timedelta(days=days)) if is_ours else []
+        for chunk in chunks:
+            try:
+                _drop_refreshed(chunk, dropped, now=now)
+            except (OperationalError, _HasNotes, _IsAwaited) as exc:
+                # A reader or writer held it for long, or kept changing it.
+                dropped.busy += 1
+                log.warning("chunk not dropped", chunk=chunk.name, error=repr(exc))
     return dropped
+
+
+@contextmanager
+def _only_run() -> Iterator[bool]:
+    """Yield whether no other run is at work; none begins in the block."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_RUN_LOCK])
+        is_ours = cursor.fetchone()[0]
+    try:
+        yield is_ours
+    finally:
+        # A session that broke has lost its locks.
+        if is_ours and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_RUN_LOCK])
 
 
 def _select_chunks(until: datetime) -> list[_Chunk]:
@@ -128,12 +157,15 @@ def _drop(chunk: _Chunk, dropped: Dropped, *, now: datetime) -> None:
         cursor.execute("SELECT set_config('lock_timeout', %s, TRUE)", (LOCK_TIMEOUT,))
         # A refresh would find candles without records before it learns why.
         lock_candles(cursor, series_ids)
-        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
+        # Keeps writers out, not readers; drop_chunks needs more, but not for long.
+        lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute(lock.format(name))
         # Only now: whoever wrote to the chunk has committed, its notes are seen.
         counts = _count(cursor, name)
         if _notes_of(chunk).exists() or counts.keys() - set(series_ids):
             raise _HasNotes
         hours = _mark(cursor, chunk, now=now)
+        _give_way(cursor, name)
         cursor.execute(
             "SELECT drop_chunks(%s::regclass, older_than => %s, newer_than => %s)",
             (chunk.table, chunk.end, chunk.start),
@@ -159,6 +191,13 @@ def _count(cursor: Any, name: sql.Identifier) -> dict[int, int]:
         sql.SQL("SELECT series_id, count(*) FROM {} GROUP BY 1").format(name)
     )
     return dict(cursor.fetchall())
+
+
+def _give_way(cursor: Any, name: sql.Identifier) -> None:
+    """Raise if a writer waits: it may have read, and then each waits for the other."""
+    cursor.execute(_IS_AWAITED, (name.as_string(),))
+    if cursor.fetchone()[0]:
+        raise _IsAwaited
 
 
 def _notes_of(chunk: _Chunk) -> QuerySet[ChangedRange]:

@@ -1,6 +1,6 @@
 """Looking at a stored chunk: which of its hours without ticks are suspect."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from django.db import transaction
@@ -8,7 +8,12 @@ from django.db import transaction
 from history.timestamps import to_datetime
 from importer.hours import HourRange
 from importer.instruments import ArchiveInstrument
-from importer.ledger import select_empty_hours, select_hours, store_hours
+from importer.ledger import (
+    select_empty_hours,
+    select_hours,
+    store_hours,
+    suspect_empty_hours,
+)
 from importer.market_calendar import is_open
 from importer.models import HourState, ImportHour
 from importer.outcomes import HourOutcomes, Outcome
@@ -22,11 +27,13 @@ _NO_TICKS = "expected ticks in market hours, found an empty file"
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """Finds suspects of one series; ``source`` is what the import reads from."""
+    """Finds suspects of one series in one import; ``source`` is what it reads from."""
 
     series_id: int
     instrument: ArchiveInstrument
     source: str
+    # Hours whose try is counted: they are looked at again with the next chunks.
+    _counted: set[int] = field(default_factory=set, init=False)
 
     def review(
         self,
@@ -50,22 +57,26 @@ class Reviewer:
             {hour for hour, row in ledger.items() if row.rows},
             is_open=self._is_open,
         )
-        changed: list[ImportHour] = []
+        missing: list[ImportHour] = []
+        empty: list[int] = []
         for hour_us in suspects:
             outcome = result.outcomes.get(hour_us)
             row = ledger.get(hour_us)
             if outcome is Outcome.MISSING and _was_without_ticks(row):
-                reason = result.reasons[hour_us]
-                row = self._missing(hour_us, row, reason, now_us=now_us)
-                changed.append(row)
+                if hour_us not in self._counted:
+                    reason = result.reasons[hour_us]
+                    missing.append(self._missing(hour_us, row, reason, now_us=now_us))
+                    self._counted.add(hour_us)
             elif row is not None and row.state == HourState.EMPTY:
-                row.state, row.detail = HourState.SUSPECT, _NO_TICKS
-                changed.append(row)
+                empty.append(hour_us)
                 if outcome is not None and row.tries < MAX_TRIES:
                     result.set(hour_us, Outcome.SUSPECT, _NO_TICKS)
-        if changed:
+        self._counted.intersection_update(result.outcomes)
+        if missing:
             with transaction.atomic():
-                store_hours(changed)
+                store_hours(missing)
+        if empty:
+            suspect_empty_hours(self.series_id, empty, detail=_NO_TICKS)
 
     def _has_doubts(self, window: HourRange, result: HourOutcomes) -> bool:
         """Return whether there are hours without ticks while the market was open."""
@@ -96,4 +107,4 @@ class Reviewer:
 
 
 def _was_without_ticks(row: ImportHour | None) -> bool:
-    return row is None or row.state == HourState.SUSPECT
+    return row is None or row.state in (HourState.SUSPECT, HourState.FAILED)

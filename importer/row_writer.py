@@ -1,18 +1,18 @@
 """Putting the rows of hours into the store, in place of what was imported before."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 
-import numpy as np
+import psycopg
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import TruncHour
 
 from history.changed_ranges import note_changed_ranges
-from history.columns import TickColumns
+from history.columns import join_imported
 from history.dropped_ranges import remove_dropped_ticks
 from history.models import Tick
-from history.series import update_statistics
+from history.series import Change, apply_changes
 from history.tick_store import (
     FIRST_LIVE_SEQ,
     copy_ticks,
@@ -22,6 +22,8 @@ from history.tick_store import (
 from history.timestamps import to_datetime, to_us
 from importer.hour_reader import HourRead
 from importer.hours import HOUR_US, HourRange
+
+_Delete = Callable[[psycopg.Connection, int, int, int], int]
 
 
 class RowWriter:
@@ -52,18 +54,39 @@ class RowWriter:
         hours = live.annotate(hour=TruncHour("time", tzinfo=UTC)).values_list("hour")
         return {to_us(hour) for (hour,) in hours.distinct()}
 
+    def has_none(self) -> bool:
+        """Return whether no tick was stored before `replace` that it may delete."""
+        # Asked once for the day and before its first COPY: almost always there is
+        # nothing, and each DELETE takes 2 ms to find that out.
+        if self._is_empty is None:
+            self._is_empty = self._select_first_seq() is None
+        return self._is_empty
+
+    def count_imported(self, hour_us: int) -> int:
+        """Return how many imported ticks the hour has that `replace` did not write."""
+        if self.has_none():
+            return 0
+        imported = self._stored().filter(
+            time__gte=to_datetime(hour_us),
+            time__lt=to_datetime(hour_us + HOUR_US),
+            seq__lt=FIRST_LIVE_SEQ,
+        )
+        return imported.count()
+
     def replace(self, reads: Sequence[HourRead]) -> None:
         """Store the rows of the hours, and nothing else of earlier imports in them."""
-        changed = {read.hour_us for read in reads if len(read)}
-        for start_us, end_us in self._runs_with_rows(reads):
+        with_ticks = [read.hour_us for read in reads if len(read)]
+        changed = set(with_ticks)
+        if not self.has_none():
+            # An hour without ticks is no better than what was received live.
+            without = [read.hour_us for read in reads if not len(read)]
+            changed |= self._delete(without, delete_imported_ticks)
             delete = delete_ticks if self._replaces_live else delete_imported_ticks
-            deleted = delete(connection.connection, self._series_id, start_us, end_us)
-            self.deleted += deleted
-            if deleted:
-                changed.update(range(start_us, end_us, HOUR_US))
+            changed |= self._delete(with_ticks, delete)
         self._changed += sorted(changed)
-        columns = _join([read.columns for read in reads if read.columns is not None])
-        if columns is not None:
+        parts = [read.columns for read in reads if read.columns is not None]
+        if parts:
+            columns = join_imported(parts)
             self.added += copy_ticks(connection.connection, columns)
             self._times += [int(columns.time_us[0]), int(columns.time_us[-1])]
 
@@ -81,22 +104,24 @@ class RowWriter:
             note_changed_ranges(
                 cursor, [(self._series_id, start, end, now_us) for start, end in runs]
             )
-            update_statistics(
-                cursor,
-                self._series_id,
+            change = Change(
+                series_id=self._series_id,
                 ticks_added=self.added - self.deleted,
                 first_us=self._times[0] if self._times else None,
                 last_us=self._times[-1] if self._times else None,
                 changes_past=self.deleted > 0,
             )
+            apply_changes(cursor, [change])
 
-    def _runs_with_rows(self, reads: Iterable[HourRead]) -> Iterator[tuple[int, int]]:
-        # Asked once for the day and before its first COPY: almost always there is
-        # nothing, and each DELETE takes 2 ms to find that out.
-        if self._is_empty is None:
-            self._is_empty = self._select_first_seq() is None
-        if not self._is_empty:
-            yield from _runs(read.hour_us for read in reads)
+    def _delete(self, hours: Iterable[int], delete: _Delete) -> set[int]:
+        """Delete rows of the hours and return the hours that may have had some."""
+        changed: set[int] = set()
+        for start_us, end_us in _runs(hours):
+            deleted = delete(connection.connection, self._series_id, start_us, end_us)
+            self.deleted += deleted
+            if deleted:
+                changed.update(range(start_us, end_us, HOUR_US))
+        return changed
 
     def _select_first_seq(self) -> int | None:
         # In the order of the key, so that the planner takes the key: for `exists()` it
@@ -125,16 +150,3 @@ def _runs(hours: Iterable[int]) -> Iterator[tuple[int, int]]:
         end_us = hour_us + HOUR_US
     if end_us > start_us:
         yield start_us, end_us
-
-
-def _join(parts: Sequence[TickColumns]) -> TickColumns | None:
-    """Return the columns of ascending hours as one; their ordinals stay right."""
-    if not parts:
-        return None
-    return TickColumns(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in TickColumns.__struct_fields__
-            if name != "received_us"
-        }
-    )

@@ -134,4 +134,4 @@ def is_wanted(order: ImportOrder, known: ImportHour | None) -> bool:
         return True
     if order.fills_gaps:
         return known is None or known.state not in DONE
-    return is_open_question(known, order.source.spec)
+    return is_open_question(known, order.source)

@@ -9,7 +9,7 @@ import psycopg
 from django.db import connection
 
 from history.array_loaders import register_array_loaders
-from history.columns import TickColumns, checksum
+from history.columns import TickColumns, checksum, rows_of
 from history.ranges import WINDOW_US, Range, cut_ranges
 from history.tables import PRICE_SIDE_CODES
 from history.tick_store import FIRST_LIVE_SEQ
@@ -104,7 +104,7 @@ def checksum_hours(series_id: int, day: HourRange) -> Iterator[tuple[int, str]]:
     edges = np.searchsorted(columns.time_us, [*day.hours(), day.end_us])
     for hour_us, start, end in zip(day.hours(), edges[:-1], edges[1:], strict=True):
         if end > start:
-            yield hour_us, checksum(_part(columns, int(start), int(end)))
+            yield hour_us, checksum(rows_of(columns, slice(int(start), int(end))))
 
 
 def _select_imported(series_id: int, hours: HourRange) -> TickColumns:
@@ -126,13 +126,3 @@ def _select_imported(series_id: int, hours: HourRange) -> TickColumns:
     time_us, *values = _NOTHING if found[0] is None else found
     seq = np.zeros(len(time_us), np.int64)  # of no account for a checksum
     return TickColumns(np.full(len(seq), series_id, np.int32), time_us, seq, *values)
-
-
-def _part(columns: TickColumns, start: int, end: int) -> TickColumns:
-    return TickColumns(
-        **{
-            name: getattr(columns, name)[start:end]
-            for name in TickColumns.__struct_fields__
-            if name != "received_us"
-        }
-    )

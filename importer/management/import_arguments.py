@@ -8,9 +8,10 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from importer.exceptions import InvalidRange, InvalidSource
-from importer.hours import HOUR_US, HourRange, hour_argument, last_days, parse_range
+from importer.hours import HOUR_US, hour_argument, last_days
 from importer.instruments import select_instruments
-from importer.job_options import options_of
+from importer.job_options import JOB_WORKERS, options_of
+from importer.management.usage import add_range, parse_hours
 from importer.orders import CHUNK_DAYS, WORKERS, ImportOrder
 from importer.sources.registry import open_source
 
@@ -51,14 +52,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="SYMBOL",
         help="Instrument in any spelling; repeat it for more (default: EURUSD).",
     )
-    add("--from", metavar="DAY", help="First UTC day, as 2019-02-04; with --to.")
-    add("--to", metavar="DAY", help="Last UTC day, included; with --from.")
-    add(
-        *("-d", "--days"),
-        type=int,
-        metavar="N",
-        help="The last N times 24 hours up to now (default: 7).",
-    )
+    add_range(parser, days_help=f" (default: {_DEFAULT_DAYS})")
     add(
         "--fill-gaps",
         action="store_true",
@@ -82,9 +76,9 @@ def _add_ways(parser: CommandParser) -> None:
     add(
         "--workers",
         type=int,
-        default=WORKERS,
         metavar="N",
-        help=f"Connections that write (default: {WORKERS}).",
+        help=f"Connections that write (default: {WORKERS}, with --background "
+        f"{JOB_WORKERS}).",
     )
     add("--force", action="store_true", help="Read stored hours again, too.")
     add(
@@ -109,9 +103,14 @@ def order_of(options: Mapping[str, Any], *, now_us: int) -> ImportOrder:
         ImporterError: they are wrong, or name what is not there.
     """
     # What needs no database comes first.
-    hours = _hours(options, now_us=now_us)
+    hours = parse_hours(options, now_us=now_us)
+    if hours is None and not options["fill_gaps"]:
+        hours = last_days(_DEFAULT_DAYS, now_us=now_us)
     _check_count("--chunk", options["chunk"], 3_660)
-    _check_count("--workers", options["workers"], MAX_WORKERS)
+    workers = options["workers"]
+    if workers is None:
+        workers = JOB_WORKERS if options["background"] else WORKERS
+    _check_count("--workers", workers, MAX_WORKERS)
     spec = options["source"] or settings.DUKASCOPY_SOURCE
     if not spec:
         raise InvalidSource("--source or the setting DUKASCOPY_SOURCE", "neither")
@@ -124,7 +123,7 @@ def order_of(options: Mapping[str, Any], *, now_us: int) -> ImportOrder:
         has_refresh=not options["no_refresh"],
         fills_gaps=options["fill_gaps"],
         chunk_days=options["chunk"],
-        workers=options["workers"],
+        workers=workers,
         replaces_live=options["replace_live"],
         manages_indexes=options["manage_indexes"],
     )
@@ -140,20 +139,6 @@ def described(order: ImportOrder) -> dict[str, Any]:
         "source": order.source.spec,
         **msgspec.to_builtins(options_of(order)),
     }
-
-
-def _hours(options: Mapping[str, Any], *, now_us: int) -> HourRange | None:
-    first, last, days = options["from"], options["to"], options["days"]
-    if (first is None) != (last is None):
-        found = "only --from" if last is None else "only --to"
-        raise InvalidRange("--from and --to together", found)
-    if first is not None:
-        if days is not None:
-            raise InvalidRange("--from and --to, or --days", "both")
-        return parse_range(first, last, now_us=now_us)
-    if days is None and options["fill_gaps"]:
-        return None
-    return last_days(_DEFAULT_DAYS if days is None else days, now_us=now_us)
 
 
 def _check_count(name: str, count: int, limit: int) -> None:

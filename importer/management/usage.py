@@ -1,62 +1,40 @@
 """What the importer's commands share: exit codes, symbols, ranges, progress."""
 
 import time
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import (
-    CommandError,
-    CommandParser,
-    DjangoHelpFormatter,
-    OutputWrapper,
-)
-from django.db import Error as DatabaseError
+from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 from importer.exceptions import ImporterError, InvalidRange
 from importer.hours import HourRange, last_days, parse_range
 from importer.orders import Progress
 from importer.progress import BarProgress, LineProgress
-from marketdata.commands import EXIT_USAGE, UsageCommand
+from marketdata.commands import (
+    EXIT_USAGE,
+    UsageCommand,
+    failing_with_the_database,
+)
 
 EXIT_HOLES = 2
-
-
-class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Django's order of arguments, and the examples as they are written."""
 
 
 class ImporterCommand(UsageCommand):
     """A command that exits with 64 for wrong usage and 1 if it failed.
 
-    A subclass has an ``epilog`` for its help and does its work in ``run``.
+    A subclass does its work in ``run``.
     """
 
-    epilog = ""
     requires_system_checks: list[str] = []  # they load the web side: 0.3 s, no use here
-
-    def create_parser(
-        self, prog_name: str, subcommand: str, **kwargs: Any
-    ) -> CommandParser:
-        """Return the parser, with the epilog as it is written."""
-        return super().create_parser(
-            prog_name,
-            subcommand,
-            epilog=self.epilog,
-            formatter_class=HelpFormatter,
-            **kwargs,
-        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, and exit as PROTOCOL 7 says."""
         try:
-            self.run(options)
+            with failing_with_the_database():
+                self.run(options)
         except ImporterError as exc:
             raise CommandError(str(exc), returncode=EXIT_USAGE) from exc
-        except (DatabaseError, ImproperlyConfigured) as exc:
-            raise CommandError(f"the database failed: {exc}") from exc
         except KeyboardInterrupt as exc:
             text = "stopped; what is stored stays, run it again to go on"
             raise CommandError(text) from exc
@@ -88,15 +66,20 @@ def symbols_of(options: Mapping[str, Any]) -> Sequence[str]:
     return [*options["symbols"], *options["symbol"]]
 
 
-def add_range(parser: CommandParser) -> None:
-    """Declare --from, --to and --days."""
+def add_range(parser: CommandParser, *, days_help: str = "") -> None:
+    """Declare --from, --to and --days; ``days_help`` adds to the help of the last."""
     add = parser.add_argument
     add("--from", metavar="DAY", help="First UTC day, as 2019-02-04; with --to.")
     add("--to", metavar="DAY", help="Last UTC day, included; with --from.")
-    add("-d", "--days", type=int, metavar="N", help="The last N times 24 hours.")
+    add(
+        *("-d", "--days"),
+        type=int,
+        metavar="N",
+        help=f"The last N times 24 hours up to now{days_help}.",
+    )
 
 
-def range_of(options: Mapping[str, Any]) -> HourRange | None:
+def parse_hours(options: Mapping[str, Any], *, now_us: int) -> HourRange | None:
     """Return the range that was given, None if none was.
 
     Raises:
@@ -107,10 +90,10 @@ def range_of(options: Mapping[str, Any]) -> HourRange | None:
         found = "only --from" if last is None else "only --to"
         raise InvalidRange("--from and --to together", found)
     if first is None:
-        return None if days is None else last_days(days, now_us=now_us())
+        return None if days is None else last_days(days, now_us=now_us)
     if days is not None:
         raise InvalidRange("--from and --to, or --days", "both")
-    return parse_range(first, last, now_us=now_us())
+    return parse_range(first, last, now_us=now_us)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from importer.exceptions import (
     RequestFailed,
     UnreadableFile,
 )
-from importer.hours import HOUR_US
+from importer.hours import is_complete
 from importer.sources.cache import FolderCache
 from importer.sources.http import Answer, HttpClient
 from importer.sources.pacing import Pacer
@@ -20,8 +20,6 @@ from importer.sources.retry import RetryPolicy
 # Returns how many ticks a body has; raises DamagedFile.
 Check = Callable[[bytes], int]
 
-# The provider completes an hour some time after its end.
-CACHE_AGE_US = 24 * HOUR_US
 # So many hours in a row without any answer mean that nobody is there: from then on each
 # hour is tried once, until one is answered.
 OUTAGE_HOURS = 8
@@ -75,7 +73,8 @@ class Downloader:
                 return kept
         body = self._try_again(url, check)
         # An hour without ticks may get some later, and asking again costs little.
-        if self._cache and body and _is_settled(hour_us) and check(body):
+        is_whole = is_complete(hour_us, seen_us=time.time_ns() // 1_000)
+        if self._cache and body and is_whole and check(body):
             self._cache.write(url, body)
         return body
 
@@ -131,10 +130,6 @@ class Downloader:
             return DamagedFile(url, failures[-1].expected, found)
         self._unanswered_hours += 1
         return UnreadableFile(url, "a file or a 404", found)
-
-
-def _is_settled(hour_us: int) -> bool:
-    return time.time_ns() // 1_000 - (hour_us + HOUR_US) >= CACHE_AGE_US
 
 
 def _accept(answer: Answer, url: str, check: Check) -> bytes | None:

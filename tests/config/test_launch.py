@@ -3,6 +3,7 @@ import os
 import shlex
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,19 @@ def test_check_port_that_is_taken_names_the_setting_and_the_owner() -> None:
             launch.LaunchError, match=rf"{port} \(PORT\).*process {os.getpid()}"
         ):
             launch.check_port(port)
+
+
+def test_set_up_makes_what_tick_indexes_asks_for(monkeypatch):
+    calls = []
+
+    def manage(*arguments, stdout=None):
+        calls.append(arguments)
+        return subprocess.CompletedProcess(arguments, 0, stdout="a login\n")
+
+    monkeypatch.setattr(launch, "manage", manage)
+
+    assert launch.set_up() == "a login"
+    assert calls[:2] == [
+        ("migrate", "--verbosity", "0"),
+        ("recreate_indexes", "--only-missing"),
+    ]

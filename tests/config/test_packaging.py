@@ -43,6 +43,12 @@ def test_compose_has_every_process_with_a_health_check_and_a_volume() -> None:
     assert "HEALTHCHECK" in DOCKERFILE
 
 
+def test_compose_makes_what_tick_indexes_asks_for() -> None:
+    command = SERVICES["migrate"]["command"][-1]
+
+    assert "migrate && python manage.py recreate_indexes --only-missing" in command
+
+
 def test_compose_waits_for_what_each_service_needs() -> None:
     for name in ("web", "feed-binance", "feed-simulated", "worker", "imports", "beat"):
         needs = SERVICES[name]["depends_on"]

@@ -10,9 +10,10 @@ from history.candle_refresh import refresh_candles
 from history.changed_ranges import note_changed_ranges
 from history.columns import TickColumns, assign_ordinals
 from history.models import Series
-from history.series import get_or_create_series, update_statistics
+from history.series import get_or_create_series
 from history.tick_store import insert_ticks
 from marketdata.models import Broker, BrokerSymbol, Instrument
+from tests.history.storage import update_statistics
 
 T0 = 1_704_153_600  # 2024-01-02T00:00:00Z
 _SECOND_US = 1_000_000

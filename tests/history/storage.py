@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from django.db import connection, transaction
 
-from history.changed_ranges import note_changed_ranges
+from history.changed_ranges import Cursor, note_changed_ranges
 from history.columns import TickColumns, TradeColumns
-from history.series import get_or_create_series, update_statistics
+from history.series import Change, apply_changes, get_or_create_series
 from history.tables import CANDLE_TABLES, PRICE_SIDE_CODES
 from history.tick_store import insert_ticks, insert_trades
 from history.timestamps import to_us
@@ -86,6 +86,13 @@ def random_ticks(
         random.integers(1, 1000, count) / 100,
         random.integers(1, 1000, count) / 100,
     )
+
+
+def update_statistics(
+    cursor: Cursor, series_id: int, **values: int | bool | None
+) -> None:
+    """Bring the statistics of one series up to date; see `Change` for the values."""
+    apply_changes(cursor, [Change(series_id=series_id, **values)])
 
 
 def store(columns: TickColumns | TradeColumns, *, due_us: int = 0) -> int:

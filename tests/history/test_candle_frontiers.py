@@ -9,7 +9,6 @@ from history.changed_ranges import note_changed_ranges
 from history.data_version import LATE_US
 from history.models import Series
 from history.ranges import Range
-from history.series import update_statistics
 from history.series_query import select_series
 from marketdata.timeframes import STORED
 from tests.history.storage import (
@@ -24,6 +23,7 @@ from tests.history.storage import (
     store,
     tick_columns,
     trade_columns,
+    update_statistics,
 )
 
 pytestmark = pytest.mark.django_db

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
-import numpy as np
 import pytest
 
 from history.alignment import parse_align
 from history.candle_range import CandleRange
 from history.candle_refresh import refresh_candles
-from history.columns import TickColumns, TradeColumns
+from history.columns import TickColumns, TradeColumns, join_imported
 from history.timestamps import to_us
 from marketdata.timeframes import PriceSide, Timeframe
 from tests.history.brute_force import brute_force
@@ -109,12 +108,7 @@ def ticks_around(series_id: int, now_us: int, chance: random.Random) -> TickColu
         # Many in one instant, at the moment itself.
         random_ticks(series_id, now_us - 1000, now_us, 5, seed=1000),
     ]
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in TickColumns.__struct_fields__
-        if name != "received_us"
-    }
-    return TickColumns(**arrays)
+    return join_imported(parts)
 
 
 def trades_of(

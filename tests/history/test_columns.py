@@ -5,7 +5,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from history.columns import assign_ordinals, checksum, tick_columns_of, trade_columns_of
+from history.columns import (
+    assign_ordinals,
+    checksum,
+    join_imported,
+    rows_of,
+    tick_columns_of,
+    trade_columns_of,
+)
 from marketdata.records import Side, Tick, Trade
 from tests.history.storage import T0_US, tick_columns
 
@@ -88,3 +95,25 @@ def test_trade_columns_of_trades_without_id_uses_their_seq() -> None:
     assert columns.trade_id.tolist() == [77, 10, 0]
     assert columns.seq.tolist() == [9, 10, 11]
     assert columns.side.tolist() == [1, -1, 0]
+
+
+def test_join_imported_puts_back_what_rows_of_took_apart() -> None:
+    whole = tick_columns(5, [(T0_US + n, n, 1.0, 2.0, n, 4.0) for n in range(7)])
+
+    parts = [rows_of(whole, slice(start, end)) for start, end in ((0, 3), (3, 7))]
+
+    assert [len(part) for part in parts] == [3, 4]
+    assert checksum(join_imported(parts)) == checksum(whole)
+    assert join_imported(parts).seq.tolist() == whole.seq.tolist()
+
+
+def test_rows_of_a_mask_keeps_receive_times() -> None:
+    tick = Tick(
+        symbol="EURUSD", broker="b", time_us=T0_US, received_us=T0_US, bid=1.0, ask=2.0
+    )
+    live = tick_columns_of([(5, 1, tick), (6, 2, tick), (5, 3, tick)])
+
+    chosen = rows_of(live, live.series_id == 5)
+
+    assert chosen.seq.tolist() == [1, 3]
+    assert chosen.received_us.tolist() == [T0_US, T0_US]

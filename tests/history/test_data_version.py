@@ -13,7 +13,6 @@ from history.candle_refresh import refresh_candles
 from history.changed_ranges import note_changed_ranges
 from history.data_version import LATE_US, data_version, is_settled, record_version
 from history.record_plan import RecordRange
-from history.series import update_statistics
 from history.series_info import SeriesInfo
 from history.series_query import select_series
 from history.timestamps import to_datetime
@@ -28,6 +27,7 @@ from tests.history.storage import (
     make_series,
     store,
     tick_columns,
+    update_statistics,
 )
 
 GRACE_US = 2 * SECOND_US

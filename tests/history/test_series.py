@@ -8,13 +8,19 @@ from history.series import (
     Change,
     apply_changes,
     get_or_create_series,
-    update_statistics,
 )
 from history.tick_store import copy_ticks, delete_imported_ticks
 from history.timestamps import to_us
 from marketdata.exceptions import UnknownBroker, UnknownSymbol
 from marketdata.models import Broker
-from tests.history.storage import SECOND_US, T0_US, make_series, store, tick_columns
+from tests.history.storage import (
+    SECOND_US,
+    T0_US,
+    make_series,
+    store,
+    tick_columns,
+    update_statistics,
+)
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
+from structlog.testing import capture_logs
 
 from history import tick_indexes
 from history.tick_indexes import (
@@ -130,6 +131,62 @@ def test_without_indexes_brings_them_back_if_the_block_fails():
     assert everything() == before
 
 
+def test_without_indexes_brings_back_one_that_went_before_the_drop_failed(
+    monkeypatch,
+):
+    before = everything()
+    drop = tick_indexes._drop
+
+    def drop_one(name):
+        if name == "ticks_time_idx":
+            raise OperationalError("canceling statement due to statement timeout")
+        drop(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tick_indexes, "_drop", drop_one)
+        with pytest.raises(OperationalError, match="timeout"), without_indexes():
+            pass
+
+    assert everything() == before
+
+
+def test_without_indexes_brings_them_back_over_a_new_connection():
+    before = everything()
+
+    def break_the_session():
+        with without_indexes():
+            pid = connection.connection.info.backend_pid
+            with psycopg.connect(database_url(), autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            execute("SELECT 1")
+
+    with pytest.raises(OperationalError, match="terminat"):
+        break_the_session()
+
+    assert everything() == before
+
+
+def test_without_indexes_says_what_to_run_if_it_cannot_bring_them_back(monkeypatch):
+    def refuse():
+        raise OperationalError("the database is shutting down")
+
+    monkeypatch.setattr(tick_indexes, "recreate_indexes", refuse)
+    with (
+        capture_logs() as logs,
+        pytest.raises(ValueError, match="block"),
+        without_indexes(),
+    ):
+        raise ValueError("the block's own")
+
+    assert logs == [
+        {
+            "event": "indexes of ticks are missing, run recreate_indexes",
+            "error": "the database is shutting down",
+            "log_level": "error",
+        }
+    ]
+
+
 def test_drop_indexes_leaves_what_no_setting_names(settings):
     settings.TICK_INDEXES = ["brin"]
 
@@ -144,13 +201,13 @@ def test_drop_indexes_gives_up_where_somebody_holds_the_table(monkeypatch):
     with psycopg.connect(database_url()) as reader:
         reader.execute("SELECT count(*) FROM ticks")
 
-        with pytest.raises(tick_indexes.OperationalError):
+        with pytest.raises(OperationalError):
             drop_indexes()
 
     assert complete() == WHOLE
 
 
-def test_dropping_and_making_do_not_block_readers_for_a_second():
+def test_compat_check_45_dropping_and_making_do_not_block_readers_for_a_second():
     stop = threading.Event()
     longest_s = [0.0]
 
@@ -198,6 +255,29 @@ def test_commands_list_what_there_is():
         "made ticks_time_idx",
     ]
     assert recreate.getvalue().splitlines()[-1].endswith("  complete")
+
+
+def test_recreate_indexes_command_at_a_start_makes_only_what_is_missing():
+    first, second = StringIO(), StringIO()
+    drop_indexes()
+
+    call_command("recreate_indexes", "--only-missing", stdout=first)
+    before = last_analyze()
+    call_command("recreate_indexes", "--only-missing", stdout=second)
+
+    assert first.getvalue().startswith("made ticks_time_")
+    assert complete() == WHOLE
+    assert (second.getvalue(), last_analyze()) == ("", before)
+
+
+def last_analyze():
+    return execute(
+        """
+        SELECT pg_stat_force_next_flush(), max(last_analyze)
+        FROM pg_stat_user_tables
+        WHERE relid IN (SELECT show_chunks('ticks'))
+        """
+    )[0][1]
 
 
 def test_recreate_indexes_command_fails_if_one_is_not_complete(monkeypatch):

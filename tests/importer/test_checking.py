@@ -156,13 +156,15 @@ def _eurusd():
         return cursor.fetchone()[0]
 
 
-def test_check_series_believes_an_archive_that_was_asked_often_enough(stored):
-    (stored / "EURUSD_2019-02-04_01h_ticks.bi5").write_bytes(b"")
-    run(stored, FIRST, LAST, is_forced=True)
+def test_check_series_believes_an_archive_that_was_asked_often_enough(
+    tmp_path,
+):
+    write_hours(tmp_path, {DAY_US: 5, DAY_US + HOUR_US: 0, DAY_US + 2 * HOUR_US: 7})
+    run(tmp_path, FIRST, LAST)
     once = texts(check())
 
     for _ in range(4):
-        run(stored, FIRST, LAST)
+        run(tmp_path, FIRST, LAST)
 
     assert once == [(Kind.GAP, "suspect: 2019-02-04 01h to 2019-02-04 01h")]
     assert texts(check()) == []

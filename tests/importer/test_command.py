@@ -170,6 +170,16 @@ def test_import_ticks_in_the_background_queues_a_job_of_each_symbol():
     assert (first.options["force"], first.requested_by) == (True, "command")
 
 
+@pytest.mark.usefixtures("instruments")
+@pytest.mark.parametrize(("arguments", "workers"), [([], 1), (["--workers=3"], 3)])
+def test_import_ticks_in_the_background_writes_over_one_connection_unless_told(
+    arguments, workers
+):
+    call(*RANGE, "-s=EURUSD", SOURCE, "--background", *arguments)
+
+    assert ImportJob.objects.get().options["workers"] == workers
+
+
 def test_import_ticks_in_a_process_exits_with_0_then_2_then_64(
     committed_instruments, manage, folder
 ):

@@ -17,8 +17,10 @@ from importer.coverage import (
     total,
 )
 from importer.hours import DAY_US, HOUR_US, HourRange
+from importer.ledger import COVER_OF, STATE_OF
 from importer.market_calendar import is_closed
 from importer.models import HourState
+from importer.outcomes import Outcome
 from marketdata.catalog import InstrumentType
 
 FRIDAY_US = 1_549_584_000_000_000  # 2019-02-08T00:00:00Z
@@ -32,8 +34,11 @@ def covered(*states: Cover) -> list[CoveredHour]:
     return [CoveredHour(n * HOUR_US, state, 1) for n, state in enumerate(states)]
 
 
-def test_cover_names_every_state_of_the_ledger_and_missing() -> None:
-    assert {item.value for item in Cover} == {*HourState.values, "missing"}
+def test_the_ledger_s_words_are_known_to_coverage_and_outcomes() -> None:
+    assert set(COVER_OF) == set(HourState)
+    assert set(COVER_OF.values()) | {Cover.MISSING} == set(Cover)
+    assert set(STATE_OF.values()) | {HourState.DROPPED} == set(HourState)
+    assert set(STATE_OF) | {Outcome.UNCHANGED, Outcome.MISSING} == set(Outcome)
 
 
 def test_cover_hours_takes_the_ledger_then_the_calendar_then_missing() -> None:

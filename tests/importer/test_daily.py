@@ -106,5 +106,5 @@ def test_the_schedule_names_tasks_that_exist_at_three_hours_in_a_row():
     for offset, name in enumerate(
         ("import-missing", "check-imported", "drop-old-ticks")
     ):
-        expected = crontab(minute="0", hour=str((hour + offset) % 24))
+        expected = crontab(minute="30", hour=str((hour + offset) % 24))
         assert schedule[name]["schedule"] == expected

@@ -201,19 +201,51 @@ def test_import_ticks_forced_replaces_an_hour_that_was_revised(tmp_path):
     assert_candles_match(series.pk, [stored_ticks(series.pk)])
 
 
-def test_import_ticks_forced_empties_an_hour_that_became_empty(tmp_path):
+def test_import_ticks_forced_keeps_what_is_stored_where_the_file_became_empty(tmp_path):
     flat(tmp_path).write_bytes(encode(THREE_ROWS))
     run(tmp_path, FIRST, FIRST)
+    before = state()
     flat(tmp_path).write_bytes(b"")
 
     report = run(tmp_path, FIRST, FIRST, is_forced=True)
 
-    series = series_of()
-    assert report.hours == {Outcome.EMPTY: 1}
-    assert (series.tick_count, series.earliest, series.latest) == (0, None, None)
-    assert ledger() == {"2019-02-04 00h": ("empty", 0)}
-    for timeframe in STORED:
-        assert stored_candles(series.pk, timeframe, PriceSide.BID) == {}
+    assert report.hours == {Outcome.FAILED: 1}
+    assert [hole.reason for hole in report.holes] == [
+        f"expected 3 ticks as stored, found none in bi5-dir:{tmp_path}"
+    ]
+    assert state() == before
+
+
+def test_import_ticks_over_the_same_rows_without_a_ledger_writes_the_ledger_alone(
+    tmp_path,
+):
+    flat(tmp_path).write_bytes(encode(THREE_ROWS))
+    flat(tmp_path, 1).write_bytes(encode(TWO_ROWS))
+    run(tmp_path, FIRST, SECOND)
+    before, known = state(), ledger()
+    ImportHour.objects.all().delete()
+
+    report = run(tmp_path, FIRST, SECOND, has_refresh=False)
+
+    after = state()
+    assert report.hours == {Outcome.UNCHANGED: 2}
+    assert (after[0], *after[2:]) == (before[0], *before[2:])
+    assert ledger() == known
+
+
+def test_import_ticks_of_an_empty_file_keeps_rows_that_the_ledger_does_not_know(
+    tmp_path,
+):
+    flat(tmp_path).write_bytes(encode(THREE_ROWS))
+    run(tmp_path, FIRST, FIRST)
+    ImportHour.objects.all().delete()
+    flat(tmp_path).write_bytes(b"")
+
+    reports = [run(tmp_path, FIRST, FIRST), run(tmp_path, FIRST, FIRST)]
+
+    assert [report.hours for report in reports] == [{Outcome.FAILED: 1}] * 2
+    assert series_of().tick_count == len(stored_ticks(series_of().pk)) == 3
+    assert ledger() == {"2019-02-04 00h": ("failed", 0)}
 
 
 def test_import_ticks_forced_keeps_what_is_stored_where_the_file_turned_bad(tmp_path):

@@ -71,17 +71,35 @@ def test_the_instruments_that_we_ship_agree_with_the_table():
 @pytest.mark.usefixtures("instruments")
 def test_sync_instruments_updates_what_differs_and_adds_nothing():
     BrokerSymbol.objects.filter(symbol="EUR-USD").update(
-        symbol="EURUSD", price_scale=1, first_tick=None
+        symbol="EURUSD", price_scale=None, first_tick=None
     )
     before = Instrument.objects.count()
 
     report = sync_instruments()
 
     [eurusd] = select_instruments(["EURUSD"])
-    assert (report.updated, report.added) == (1, 0)
+    assert (report.updated, report.added, report.scales) == (1, 0, [])
     assert (eurusd.archive_symbol, eurusd.price_scale) == ("EUR-USD", 100_000)
     assert eurusd.first_us == EURUSD_FIRST_US
     assert Instrument.objects.count() == before
+
+
+@pytest.mark.usefixtures("instruments")
+def test_sync_instruments_leaves_a_price_scale_that_was_set_unless_told():
+    eurusd = BrokerSymbol.objects.filter(symbol="EUR-USD")
+    eurusd.update(price_scale=10_000)
+    out = StringIO()
+
+    call_command("sync_instruments", stdout=out)
+    kept = eurusd.get().price_scale
+    call_command("sync_instruments", "--rescale", stdout=out)
+
+    assert out.getvalue().splitlines() == [
+        "EURUSD: price scale 10000 stays, the table has 100000 (--rescale takes it)",
+        "0 updated, 0 added",
+        "1 updated, 0 added",
+    ]
+    assert (kept, eurusd.get().price_scale) == (10_000, 100_000)
 
 
 @pytest.mark.usefixtures("instruments")

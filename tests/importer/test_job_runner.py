@@ -4,15 +4,17 @@ import threading
 from datetime import timedelta
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from history.timestamps import to_datetime
+from history.timestamps import to_datetime, to_us
 from importer import job_progress, job_runner, jobs
 from importer.instruments import select_instruments
 from importer.job_options import JobOptions
 from importer.job_runner import run_job
 from importer.models import ImportJob, JobKind
+from importer.outcomes import ImportReport
 from importer.single_flight import LOCK_SPACE
 from tests.importer.archives import delete_rows, hours_of, write_hour, write_hours
 from tests.importer.bi5_files import DAY_US, HOUR_US
@@ -207,6 +209,63 @@ def test_run_job_without_a_database_leaves_the_job_to_the_reaper(tmp_path, monke
 
     assert row().state == "running"
     assert jobs.reap(now=timezone.now() + timedelta(hours=1)).sent == 1
+
+
+def take_too_long(*arguments, **options):
+    raise SoftTimeLimitExceeded
+
+
+def test_run_job_that_takes_too_long_again_and_again_fails(
+    tmp_path, monkeypatch, settings
+):
+    settings.IMPORT_JOB_DEATHS = 3
+    monkeypatch.setattr(job_runner, "import_ticks", take_too_long)
+    job = queue(tmp_path)
+
+    seen = []
+    for _ in range(3):
+        state = run_job(job.pk, now_us=now_us)
+        seen.append((state, row().deaths, row().detail))
+
+    assert seen == [
+        ("queued", 1, "its turn took too long"),
+        ("queued", 2, "its turn took too long"),
+        ("failed", 3, "its turn took too long 3 times in a row"),
+    ]
+
+
+def test_run_job_that_gets_on_before_it_takes_too_long_begins_to_count_anew(
+    tmp_path, monkeypatch, settings
+):
+    settings.IMPORT_JOB_DEATHS = 3
+    write_hour(tmp_path, DAY_US, 4)
+    options = JobOptions(chunk_days=1)
+    job = queue(tmp_path, "2019-02-04", "2019-02-05", options=options)
+    ImportJob.objects.update(deaths=2)
+    chunks = iter([job_runner.import_ticks, take_too_long])
+    monkeypatch.setattr(
+        job_runner, "import_ticks", lambda *args, **kw: next(chunks)(*args, **kw)
+    )
+
+    state = run_job(job.pk, now_us=now_us)
+
+    assert (state, row().deaths) == ("queued", 1)
+    assert to_us(row().position) == DAYS[1]
+
+
+def test_run_job_cuts_chunks_that_do_not_fit_a_turn(tmp_path, monkeypatch):
+    chunks = []
+
+    def import_nothing(order, progress, *, now_us):
+        chunks.append(len(order.hours) // 24)
+        return ImportReport()
+
+    monkeypatch.setattr(job_runner, "import_ticks", import_nothing)
+    options = JobOptions(chunk_days=366)
+    job = queue(tmp_path, "2019-02-01", "2019-03-31", options=options)
+
+    assert run_job(job.pk, now_us=now_us) == "done"
+    assert chunks == [31, 28]
 
 
 @pytest.fixture

@@ -125,6 +125,21 @@ def test_compat_check_48_an_hour_passes_up_to_5_percent(bad, is_kept):
         with pytest.raises(PoorQuality) as caught:
             clean(ticks, name="00h")
         assert str(caught.value) == (
-            "expected at most 5% of ticks dropped, found dropped 51 of 1000 ticks: "
+            "expected at most 5% of ticks unfit, found dropped 51 of 1000 ticks: "
             "51 crossed in 00h"
         )
+
+
+@pytest.mark.parametrize(("bad", "is_kept"), [(50, True), (51, False)])
+def test_compat_check_48_copies_count_neither_as_bad_nor_as_good(bad, is_kept):
+    """A provider that sends an hour twice has lost nothing of it."""
+    ticks = hour(*[GOOD] * (1_000 - bad), *[GOOD] * 700, *[(2.0, 1.0, 1.0, 1.0)] * bad)
+    ticks.time_us[1_000 - bad : -bad] = ticks.time_us[999 - bad]
+
+    if is_kept:
+        cleaned, dropped = clean(ticks, name="00h")
+        assert dropped == {Flaw.DUPLICATE: 700, Flaw.CROSSED: 50}
+        assert len(cleaned) == 950
+    else:
+        with pytest.raises(PoorQuality, match="of 1700 ticks: 51 crossed, 700 dupl"):
+            clean(ticks, name="00h")

@@ -1,16 +1,18 @@
 """Repairs: what is damaged is fetched again, what is right stays as it is."""
 
 import pytest
+from django.db import connection
 
 from history.models import Series
 from history.record_batch import BatchStore
+from history.tick_store import copy_ticks
 from importer.models import ImportHour
 from importer.outcomes import Outcome
 from importer.repair import RepairPick, repair_ticks
 from marketdata.models import Instrument
 from marketdata.records import Tick
 from marketdata.timeframes import STORED
-from tests.history.storage import assert_candles_match, versions
+from tests.history.storage import assert_candles_match, tick_columns, versions
 from tests.importer.archives import (
     change_bids,
     delete_rows,
@@ -146,6 +148,35 @@ def test_repair_with_a_damaged_file_leaves_the_rows_and_the_hour_a_hole(stored):
     assert ledger()["2019-02-04 01h"] == ("stored", 6)
     assert len(stored_ticks(series_of().pk)) == 14
     assert again.imported.hole_count == 1
+
+
+@pytest.mark.parametrize("is_all", [False, True])
+def test_repair_with_an_empty_file_leaves_the_rows_and_the_hour_a_hole(stored, is_all):
+    delete_rows(DAY_US + HOUR_US, keep=5)
+    write_hour(stored, DAY_US + HOUR_US, 0)
+
+    report = repair(stored, is_all=is_all)
+    again = repair(stored)
+
+    assert [hole.reason for hole in again.imported.holes] == [
+        f"expected 6 ticks as stored, found none in bi5-dir:{stored}"
+    ]
+    assert report.imported.hours == {Outcome.UNCHANGED: 2, Outcome.FAILED: 1}
+    assert ledger()["2019-02-04 01h"] == ("stored", 6)
+    assert len(stored_ticks(series_of().pk)) == 5 + 5 + 7
+    assert_sound()
+
+
+def test_repair_of_ticks_in_an_hour_that_was_and_is_empty_deletes_them(stored):
+    write_hour(stored, DAY_US + 3 * HOUR_US, 0)
+    run(stored, FIRST, "2019-02-04T03")
+    row = (DAY_US + 3 * HOUR_US, 0, 1.1, 1.2, 1.0, 1.0)
+    copy_ticks(connection.connection, tick_columns(series_of().pk, [row]))
+
+    repair(stored, "2019-02-04T03")
+
+    assert ledger()["2019-02-04 03h"] == ("empty", 0)
+    assert_sound()
 
 
 def test_repair_of_all_replaces_what_the_provider_revised(stored):

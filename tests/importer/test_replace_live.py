@@ -7,6 +7,7 @@ from django.db import connection
 from history.changed_ranges import note_changed_ranges
 from history.models import Tick
 from history.tick_store import copy_ticks
+from importer.models import ImportHour
 from importer.outcomes import Outcome
 from marketdata.numbering import pack
 from tests.history.storage import assert_candles_match, tick_columns
@@ -65,3 +66,13 @@ def test_import_ticks_told_to_replace_does_not_read_stored_hours(live):
 
     assert report.hours == {Outcome.UNCHANGED: 3}
     assert live_hours() == [0, 1, 2]
+
+
+def test_import_ticks_told_to_keeps_live_ticks_of_new_hours_without_ticks(live):
+    ImportHour.objects.all().delete()
+    write_hours(live, {DAY_US: 4, DAY_US + HOUR_US: 4})
+
+    run(live, FIRST, LAST, replaces_live=True)
+
+    assert live_hours() == [2]
+    assert series_of().tick_count == 9 == len(stored_ticks(series_of().pk))

@@ -2,9 +2,10 @@
 
 import pytest
 
+from history.timestamps import to_datetime
 from importer.models import ImportHour
 from importer.outcomes import Outcome
-from importer.suspects import MAX_TRIES
+from importer.suspects import MAX_TRIES, find_suspects
 from tests.importer.archives import write_hour, write_hours
 from tests.importer.bi5_files import DAY_US, HOUR_US
 from tests.importer.imports import ledger, run, series_of
@@ -99,3 +100,64 @@ def test_import_ticks_of_hours_before_and_after_all_ticks_suspects_none(tmp_path
 
     assert report.hours == {Outcome.EMPTY: 2, Outcome.STORED: 1, Outcome.MISSING: 1}
     assert states() == ["empty", "stored", "empty"]
+
+
+def test_import_ticks_leaves_an_hour_that_is_stored_while_suspects_are_looked_for(
+    archive, monkeypatch
+):
+    def find_while_stored(*arguments, **options):
+        found = find_suspects(*arguments, **options)
+        ImportHour.objects.filter(state="empty").update(state="stored", rows=5)
+        return found
+
+    monkeypatch.setattr("importer.review.find_suspects", find_while_stored)
+
+    run(archive, FIRST, LAST)
+
+    assert list(ledger().values()) == [
+        ("stored", 3),
+        ("stored", 5),
+        ("suspect", 0),
+        ("stored", 3),
+    ]
+
+
+def test_import_ticks_in_many_chunks_counts_as_one_try(tmp_path):
+    later_us = DAY_US + 72 * HOUR_US
+    write_hours(tmp_path, {DAY_US: 3, DAY_US + 2 * HOUR_US: 3, later_us: 3})
+
+    for number in range(1, 3):
+        run(tmp_path, "2019-02-04", "2019-02-07", chunk_days=1)
+        row = ImportHour.objects.get(hour=to_datetime(SECOND_US))
+        assert (row.state, row.tries) == ("suspect", number)
+
+
+def test_import_ticks_believes_in_a_missing_file_after_a_damaged_one(archive):
+    third = archive / "EURUSD_2019-02-04_02h_ticks.bi5"
+    third.write_bytes(b"damaged")
+    run(archive, FIRST, LAST)
+    third.unlink()
+
+    tries = []
+    for _ in range(MAX_TRIES):
+        run(archive, FIRST, LAST)
+        row = ImportHour.objects.get(hour__hour=2)
+        tries.append((row.state, row.tries))
+    settled = run(archive, FIRST, LAST)
+
+    assert tries == [("suspect", number + 1) for number in range(MAX_TRIES)]
+    assert settled.hours == {Outcome.UNCHANGED: 4}
+
+
+def test_import_ticks_does_not_count_a_damaged_file_as_a_try(archive):
+    third = archive / "EURUSD_2019-02-04_02h_ticks.bi5"
+    run(archive, FIRST, LAST)
+    third.write_bytes(b"damaged")
+    run(archive, FIRST, LAST)
+    failed = ImportHour.objects.get(hour__hour=2)
+    third.write_bytes(b"")
+    run(archive, FIRST, LAST)
+    empty = ImportHour.objects.get(hour__hour=2)
+
+    assert (failed.state, failed.tries) == ("failed", 1)
+    assert (empty.state, empty.tries) == ("suspect", 2)

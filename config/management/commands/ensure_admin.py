@@ -2,10 +2,12 @@
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
+
+from marketdata.commands import UsageCommand
 
 
-class Command(BaseCommand):
+class Command(UsageCommand):
     help = (
         "Create the superuser `admin` if there is none; ADMIN_PASSWORD is its password."
     )

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from history.management.index_lines import index_lines
 from history.tick_indexes import drop_indexes, select_indexes
+from marketdata.commands import UsageCommand, failing_with_the_database
 
 
-class Command(BaseCommand):
+class Command(UsageCommand):
     """Drops what `recreate_indexes` makes again."""
 
     help = (
@@ -18,9 +17,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Drop them and list what is left."""
-        dropped = drop_indexes()
+        with failing_with_the_database():
+            dropped, left = drop_indexes(), select_indexes()
         for name in dropped:
             self.stdout.write(f"dropped {name}")
         if not dropped:
             self.stdout.write("nothing to drop")
-        self.stdout.write("\n".join(index_lines(select_indexes())))
+        self.stdout.write("\n".join(index_lines(left)))

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError, CommandParser
 
 from history.management.index_lines import index_lines
-from history.tick_indexes import recreate_indexes, select_indexes
+from history.tick_indexes import recreate_indexes, select_indexes, select_lacking
+from marketdata.commands import UsageCommand, failing_with_the_database
 
 
-class Command(BaseCommand):
+class Command(UsageCommand):
     """Makes what is configured and not there, or not there for every chunk."""
 
     help = (
@@ -17,14 +18,24 @@ class Command(BaseCommand):
         "after a run that was killed."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the command's arguments."""
+        parser.add_argument(
+            "--only-missing",
+            action="store_true",
+            help="Do nothing, and no ANALYZE, if all are complete: for every start.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Make them, list all, and fail if one is not complete."""
-        made = recreate_indexes()
+        with failing_with_the_database():
+            if options["only_missing"] and not select_lacking():
+                return
+            made, states = recreate_indexes(), select_indexes()
         for name in made:
             self.stdout.write(f"made {name}")
         if not made:
             self.stdout.write("nothing to make")
-        states = select_indexes()
         self.stdout.write("\n".join(index_lines(states)))
         broken = [
             state.name

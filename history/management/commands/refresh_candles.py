@@ -2,25 +2,22 @@
 
 import json
 import time
-from argparse import RawDescriptionHelpFormatter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NoReturn
 
 import msgspec
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import (
-    CommandError,
-    CommandParser,
-    DjangoHelpFormatter,
-)
-from django.db import Error as DatabaseError
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
 from history.candle_rebuild import EVERYTHING, note_for_rebuild
 from history.candle_refresh import RefreshReport, refresh_candles
 from history.models import Series
 from history.timestamps import to_us
-from marketdata.commands import EXIT_USAGE, UsageCommand
+from marketdata.commands import (
+    EXIT_USAGE,
+    UsageCommand,
+    failing_with_the_database,
+)
 from marketdata.exceptions import InvalidSymbol
 from marketdata.symbols import canonical
 
@@ -37,27 +34,12 @@ examples:
 """
 
 
-class _HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Django's order of arguments, and the examples as they are written."""
-
-
 class Command(UsageCommand):
     """Refreshes the candles of all series, or of some."""
 
     help = "Compute the candles of everything that was stored since the last refresh."
+    epilog = _EPILOG
     requires_system_checks: list[str] = []  # they load the web side: 0.3 s, no use here
-
-    def create_parser(
-        self, prog_name: str, subcommand: str, **kwargs: Any
-    ) -> CommandParser:
-        """Return the parser, with examples."""
-        return super().create_parser(
-            prog_name,
-            subcommand,
-            epilog=_EPILOG,
-            formatter_class=_HelpFormatter,
-            **kwargs,
-        )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the command's arguments."""
@@ -82,10 +64,9 @@ class Command(UsageCommand):
         """Refresh, print what was done, and exit as the epilog of the help says."""
         span = _span(options)
         try:
-            series = _select(options["symbol"] or [], options["broker"])
-            report = _refresh(series, span)
-        except (DatabaseError, ImproperlyConfigured) as exc:
-            raise CommandError(f"the database failed: {exc}") from exc
+            with failing_with_the_database():
+                series = _select(options["symbol"] or [], options["broker"])
+                report = _refresh(series, span)
         except KeyboardInterrupt as exc:
             text = "stopped; what is done stays, run it again to go on"
             raise CommandError(text) from exc

@@ -21,7 +21,7 @@ from importer.management.usage import (
     add_range,
     add_symbols,
     now_us,
-    range_of,
+    parse_hours,
     symbols_of,
 )
 from marketdata.exceptions import InvalidSymbol
@@ -60,7 +60,7 @@ examples:
 
     def run(self, options: Mapping[str, Any]) -> None:
         """Check, print, and exit as the epilog of the help says."""
-        hours = range_of(options)
+        hours = parse_hours(options, now_us=now_us())
         thoroughness = CheckOptions(
             counts_all=not options["quick"], has_checksums=options["checksums"]
         )

@@ -15,8 +15,8 @@ from importer.management.usage import (
     add_range,
     add_symbols,
     now_us,
+    parse_hours,
     progress_on,
-    range_of,
     symbols_of,
 )
 from importer.orders import ImportOrder
@@ -74,7 +74,7 @@ examples:
 
 def _order(options: Mapping[str, Any]) -> ImportOrder:
     # What needs no database comes first.
-    hours = range_of(options)
+    hours = parse_hours(options, now_us=now_us())
     spec = options["source"] or settings.DUKASCOPY_SOURCE
     if not spec:
         raise InvalidSource("--source or the setting DUKASCOPY_SOURCE", "neither")
