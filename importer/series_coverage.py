@@ -9,11 +9,12 @@ from django.db import connection
 from history.statement import Statement
 from history.tables import PRICE_SIDE_CODES
 from history.timestamps import to_datetime, to_us
-from importer.coverage import Cover, CoveredHour, cover_hours, find_gaps
+from importer.coverage import CoveredHour, cover_hours, find_gaps
 from importer.hours import HOUR_US, HourRange
 from importer.instruments import ARCHIVE
+from importer.ledger import COVER_OF
 from importer.market_calendar import is_closed
-from importer.models import ImportHour
+from importer.models import HourState, ImportHour
 from marketdata.catalog import InstrumentType
 from marketdata.timeframes import PriceSide
 
@@ -79,7 +80,9 @@ def covered_hours(
     rows: Iterable[Row], instrument_type: InstrumentType, hours: HourRange
 ) -> list[CoveredHour]:
     """Return what is had of each hour, oldest first."""
-    known = {to_us(hour): (Cover(state), count) for hour, state, count in rows}
+    known = {
+        to_us(hour): (COVER_OF[HourState(state)], count) for hour, state, count in rows
+    }
     return cover_hours(
         known, hours, is_closed=lambda hour_us: is_closed(instrument_type, hour_us)
     )
