@@ -19,6 +19,11 @@ env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")))
 CONFIG_FILE = Path(env.str("CONFIG_FILE", str(BASE_DIR / "config" / "config.yaml")))
 config_file = read_config_file(CONFIG_FILE)
 
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
+
+
 # --- Server -------------------------------------------------------------------------
 PORT = env.int("PORT", env.int("WS_PORT", config_file.server.port))
 HOST = env.str("HOST", config_file.server.host)
@@ -46,20 +51,39 @@ REDIS_URL = env.str("REDIS_URL", "") or "redis://{}:{}/0".format(
 CHANNEL_PREFIX = env.str("CHANNEL_PREFIX", "marketdata")
 
 # --- Clients ------------------------------------------------------------------------
+WS_ROOT_DIALECT = env.str("WS_ROOT_DIALECT", "unified")
 HEARTBEAT_S = env.float("HEARTBEAT_S", 30.0)
 GROUP_GRACE_S = env.float("GROUP_GRACE_S", 10.0)
+FEED_SILENT_S = env.float("FEED_SILENT_S", 3.5)
+RING_BYTES = env.int("RING_BYTES", 4 * 1024 * 1024)
 CATALOG_REFRESH_S = env.float("CATALOG_REFRESH_S", 10.0)
-MAX_SUBSCRIPTIONS = env.int("MAX_SUBSCRIPTIONS", 50)
+STATISTICS_S = env.float("STATISTICS_S", 60.0)  # 0: no such lines in the log
 MAX_QUEUE_BYTES = env.int("MAX_QUEUE_BYTES", 1024 * 1024)
 MAX_FRAME_BYTES = env.int("MAX_FRAME_BYTES", 100 * 1024)
+
+# --- Who clients are, and their limits ----------------------------------------------
+WS_AUTH_REQUIRED = env.bool("WS_AUTH_REQUIRED", False)
+AUTH_TIMEOUT_S = env.float("AUTH_TIMEOUT_S", 10.0)
+JWT_SECRET = env.str("JWT_SECRET", "")
+JWT_PUBLIC_KEY = env.str("JWT_PUBLIC_KEY", "")
+# Of plan `anonymous`; None leaves it to the plan's row in the admin. 0: no limit, but
+# for subscriptions.
+MAX_SUBSCRIPTIONS = _number(env.str("MAX_SUBSCRIPTIONS", ""))
+WS_REQUESTS_PER_S = _number(env.str("WS_REQUESTS_PER_S", ""))
+REST_REQUESTS_PER_MIN = _number(env.str("REST_REQUESTS_PER_MIN", ""))
+# 0: no limit.
+WS_MAX_MALFORMED = env.int("WS_MAX_MALFORMED", 100)
+WS_MAX_CONNECTIONS = env.int("WS_MAX_CONNECTIONS", 10_000)
+WS_MAX_CONNECTIONS_PER_ADDRESS = env.int("WS_MAX_CONNECTIONS_PER_ADDRESS", 100)
+WS_ATTEMPTS_PER_S = env.float("WS_ATTEMPTS_PER_S", 20.0)
+WS_ATTEMPT_BURST = env.int("WS_ATTEMPT_BURST", 100)
+WS_LIMIT_LOOPBACK = env.bool("WS_LIMIT_LOOPBACK", False)
 
 # --- REST ---------------------------------------------------------------------------
 # Addresses and networks of proxies whose X-Real-IP is the client's address.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
-# Of a client without a key; 0 and server A's switch: no limit.
-REST_REQUESTS_PER_MIN = env.int("REST_REQUESTS_PER_MIN", 600)
-if env.bool("RATE_LIMIT_DISABLED", False):
-    REST_REQUESTS_PER_MIN = 0
+# Server A's switch: no limit for anybody.
+RATE_LIMIT_DISABLED = env.bool("RATE_LIMIT_DISABLED", False)
 RATE_LIMIT_LOOPBACK = env.bool("RATE_LIMIT_LOOPBACK", False)
 REST_CONNECTIONS = max(1, env.int("REST_CONNECTIONS", 8))
 REST_CACHE_BYTES = env.int("REST_CACHE_BYTES", 32 * 1024 * 1024)
@@ -71,7 +95,8 @@ BROKERS_ENABLED = [
     name.lower()
     for name in env.list(
         "BROKERS_ENABLED",
-        default=[item.name for item in config_file.brokers if item.enabled],
+        # Channels of other systems on our Redis: what clients of servers B and C read.
+        default=[item.name for item in config_file.brokers if item.enabled] + ["redis"],
     )
 ]
 BINANCE_WS_URL = (
@@ -87,6 +112,8 @@ BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"]
 SIMULATED_RATE = env.float("SIMULATED_RATE", 5.0)
 SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)
+# Hubs repeat every 10 s what they follow; one that was silent this long has died.
+DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)
 RECONNECT_MIN_S = env.float("RECONNECT_MIN_S", 1.0)
 RECONNECT_MAX_S = env.float("RECONNECT_MAX_S", 60.0)
 
@@ -95,6 +122,8 @@ RECORDER_FLUSH_S = env.float("RECORDER_FLUSH_S", 1.0)
 RECORDER_FLUSH_ROWS = env.int("RECORDER_FLUSH_ROWS", 5_000)
 RECORDER_MAX_ROWS = env.int("RECORDER_MAX_ROWS", 1_000_000)
 CANDLE_REFRESH_S = env.float("CANDLE_REFRESH_S", 10.0)
+# A live candle waits this long after its end for records that are late.
+CANDLE_GRACE_S = env.float("CANDLE_GRACE_S", 0.5)
 MAX_RANGE_DAYS = env.int("MAX_RANGE_DAYS", 365)
 TICK_CHUNK_DAYS = env.int("TICK_CHUNK_DAYS", 30)
 TICK_INDEXES = env.list("TICK_INDEXES", default=[])

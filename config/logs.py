@@ -1,12 +1,16 @@
 """Logs: structlog over the standard library, one line per event, on standard error."""
 
 import logging
+import re
 import sys
+from typing import Any
 
 import structlog
 
 # Libraries that say at INFO what happens per connection or per task.
 _QUIET = ("daphne", "django.channels.server", "twisted", "celery.worker.strategy")
+# Clients may show who they are in an address (PROTOCOL section 1.2).
+_TOKEN = re.compile(r"(token=)[^&\s'\"]+")
 
 
 def configure_logs(level: str) -> None:
@@ -35,6 +39,7 @@ def configure_logs(level: str) -> None:
                     # takes 0.15 s.
                     exception_formatter=structlog.dev.plain_traceback,
                 ),
+                without_tokens,
             ],
         )
     )
@@ -44,3 +49,8 @@ def configure_logs(level: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
     # It warns at each 4xx answer, so clients would decide how much we log.
     logging.getLogger("django.request").setLevel(logging.ERROR)
+
+
+def without_tokens(logger: Any, name: str, line: Any) -> Any:
+    """Return a line without the tokens of addresses, whichever library wrote it."""
+    return _TOKEN.sub(r"\1...", line) if "token=" in line else line

@@ -43,6 +43,8 @@ STATUSES: dict[str, int] = {
     RestCode.INTERNAL_ERROR: 500,
     RestCode.DATABASE_ERROR: 503,
 }
+# RFC 9110 section 11.6.1 wants it.
+_HEADERS = {"INVALID_AUTH": {"WWW-Authenticate": "Bearer"}}
 _AWAY = (
     OperationalError,
     InterfaceError,
@@ -98,7 +100,7 @@ def describe(
         return exc.status_code, _drf_body(exc, path), _drf_headers(exc)
     if isinstance(exc, HistoryError | MarketDataError):
         body = _own_body(exc)
-        headers = getattr(exc, "headers", headers)
+        headers = getattr(exc, "headers", _HEADERS.get(exc.code, headers))
     elif isinstance(exc, Http404):
         body = error_body(RestCode.NOT_FOUND, path=path)
     elif isinstance(exc, PermissionDenied):

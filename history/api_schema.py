@@ -79,6 +79,10 @@ _LIMIT_HEADERS = {
 }
 
 
+# Nothing, or one of the two; `config.settings` describes them.
+AUTH: list[Any] = [{}, {"bearer": []}, {"apiKey": []}]
+
+
 def documented(
     operation: str,
     body: Any,
@@ -100,7 +104,7 @@ def documented(
             media_type = CONTENT_TYPES[form].partition(";")[0]
             responses[(200, media_type)] = OpenApiResponse({"type": "string"}, "")
         responses[304] = OpenApiResponse(None, "The client's copy is still good.")
-    for status in sorted({*errors, 400, 429, 503}):
+    for status in sorted({*errors, 400, 401, 429, 503}):
         responses[(status, _JSON)] = _error(status)
     headers = {**(_ROW_HEADERS if rows else {}), **_LIMIT_HEADERS}
     described = [
@@ -109,7 +113,7 @@ def documented(
         )
         for name, text in headers.items()
     ]
-    return _decorator(operation, responses, [*parameters, *described])
+    return _decorator(operation, responses, [*parameters, *described], AUTH)
 
 
 def documented_status(operation: str, body: Any, *, unwell: bool = False) -> Any:
@@ -122,13 +126,14 @@ def documented_status(operation: str, body: Any, *, unwell: bool = False) -> Any
     responses = {(200, _JSON): OpenApiResponse(schema_of(body), "")}
     if unwell:
         responses[(503, _JSON)] = OpenApiResponse(schema_of(body), "Something is away.")
-    return _decorator(operation, responses, [])
+    return _decorator(operation, responses, [], [])
 
 
 def _decorator(
     operation: str,
     responses: Mapping[Any, Any],
     parameters: Sequence[OpenApiParameter],
+    auth: Sequence[Any],
 ) -> Any:
     def decorate(view: type) -> type:
         document = extend_schema(
@@ -136,7 +141,7 @@ def _decorator(
             description=inspect.getdoc(view),
             parameters=list(parameters),
             responses=dict(responses),
-            auth=[],
+            auth=list(auth),
         )
         return extend_schema_view(get=document)(view)
 

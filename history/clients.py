@@ -1,74 +1,81 @@
-"""Who asks: the address behind trusted proxies, and the limit that applies to it.
+"""Who asks, and the limits that apply: by key or token, else by address."""
 
-API keys and plans come with the accounts; they replace ``AnonymousClients`` by another
-callable of the same shape.
-"""
-
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Mapping
 
 import msgspec
 
-# A household gets 2**64 addresses, so the network counts as one client.
-_IPV6_CLIENT_BITS = 64
-ANONYMOUS = "anonymous"
+from history.exceptions import DatabaseUnavailable
+from marketdata.accounts import Accounts
+from marketdata.addresses import AddressReader, ClientAddress
+from marketdata.clients import Plan
+from marketdata.credentials import token_of
+from marketdata.exceptions import AuthFailed, AuthUnavailable
 
 
 class Client(msgspec.Struct, frozen=True):
-    """Whose requests count together, and how many a minute there may be; 0: any."""
+    """Whose requests count together, and how many a minute there may be; 0: any.
+
+    ``refusal`` is what was wrong with what the client showed: it is counted by its
+    address then, and refused.
+    """
 
     key: str
     requests_per_min: int
-    plan: str = ANONYMOUS
+    plan: Plan = Plan()
+    is_anonymous: bool = True
+    refusal: Exception | None = None
 
 
-class AnonymousClients:
-    """Tells clients apart by address and gives all of them the same plan.
+class Clients:
+    """Tells clients apart; one that shows nothing costs no look-up.
 
-    Raises:
-        ValueError: a trusted proxy is neither an address nor a network.
+    Args:
+        limits_loopback: whether clients on this machine are limited, too.
+        is_limited: False: nobody is.
     """
 
     def __init__(
         self,
+        accounts: Accounts,
+        addresses: AddressReader,
         *,
-        requests_per_min: int,
-        trusted_proxies: Sequence[str],
         limits_loopback: bool,
+        is_limited: bool = True,
     ) -> None:
-        self._requests_per_min = requests_per_min
+        self._accounts = accounts
+        self._addresses = addresses
         self._limits_loopback = limits_loopback
-        self._proxies = [ip_network(item, strict=False) for item in trusted_proxies]
-        self._identify = lru_cache(maxsize=4096)(self._identify_address)
+        self._is_limited = is_limited
 
-    def __call__(self, peer: str, headers: Mapping[str, str]) -> Client:
+    async def __call__(self, peer: str, headers: Mapping[str, str]) -> Client:
         """Return the client behind a connection from ``peer``.
 
-        The peer's `X-Real-IP` is believed if the peer is a trusted proxy.
+        Args:
+            headers: by lower-case name; only those that tell who asks.
         """
-        return self._identify(peer, headers.get("X-Real-IP", ""))
+        address = self._addresses.read(peer, headers.get("x-real-ip", ""))
+        token = token_of(headers, {})
+        if token is None:
+            return await self._anonymous(address)
+        try:
+            found = await self._accounts.identify(token)
+        except AuthFailed as exc:
+            return await self._anonymous(address, exc)
+        except AuthUnavailable as exc:
+            refusal = DatabaseUnavailable(str(exc))
+            return await self._anonymous(address, refusal)
+        limit = self._limit(address, found.plan)
+        return Client(found.id, limit, found.plan, is_anonymous=False)
 
-    def _identify_address(self, peer: str, real_ip: str) -> Client:
-        address = _parse(peer)
-        if address is not None and any(address in item for item in self._proxies):
-            address = _parse(real_ip.strip()) or address
-        if address is None:  # a Unix socket: a proxy that is not named as trusted
-            return Client("unknown", self._requests_per_min)
-        if address.is_loopback and not self._limits_loopback:
-            return Client(str(address), 0)
-        return Client(_key(address), self._requests_per_min)
+    async def _anonymous(
+        self, address: ClientAddress, refusal: Exception | None = None
+    ) -> Client:
+        if not self._accounts.is_ready:
+            await self._accounts.ready()
+        plan = self._accounts.anonymous().plan
+        limit = self._limit(address, plan)
+        return Client(address.key, limit, plan, refusal=refusal)
 
-
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _key(address: IPv4Address | IPv6Address) -> str:
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(IPv6Network((int(address), _IPV6_CLIENT_BITS), strict=False))
+    def _limit(self, address: ClientAddress, plan: Plan) -> int:
+        is_exempt = address.is_loopback and not self._limits_loopback
+        return plan.rest_requests_per_min if self._is_limited and not is_exempt else 0

@@ -15,15 +15,21 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from history.api_errors import add_headers, error_response, response_to
+from history.clients import Client
 from history.codes import RestCode
 from history.cors import cors_headers, preflight_headers
 from history.exceptions import RateLimitExceeded
 from history.formats import Format, accepted_format
-from history.rate_limits import UNLIMITED, Usage
 from history.renderers import AlwaysThePage, FastJSONRenderer
 from history.rest_services import RestServices
 
 _METHODS = "GET, HEAD, OPTIONS"
+# What tells who asks. To look for them in `request.headers` takes 4 us.
+_SHOWN = {
+    "HTTP_AUTHORIZATION": "authorization",
+    "HTTP_X_API_KEY": "x-api-key",
+    "HTTP_X_REAL_IP": "x-real-ip",
+}
 _COMMON_HEADERS = {
     "Vary": "Accept, Origin",
     "X-Content-Type-Options": "nosniff",
@@ -46,7 +52,7 @@ class Endpoint(APIView):
         """Return the answer to GET; what it raises becomes the answer of an error.
 
         ``request.services`` has what endpoints share, ``request.form`` is what Accept
-        asks for.
+        asks for, ``request.client`` who asks, where requests are counted.
         """
         raise NotImplementedError
 
@@ -108,22 +114,39 @@ async def _answer(
         response = error_response(RestCode.METHOD_NOT_ALLOWED)
         response.headers["Allow"] = _METHODS
         return response
-    usage = await _count(request) if endpoint.is_limited else UNLIMITED
+    if not endpoint.is_limited:
+        return await endpoint.answer(request, **path)
+    client = await _identify(request)
+    usage = await request.services.limiter.count(client)
     headers = usage.headers()
     if usage.is_exceeded:
         headers["Retry-After"] = headers["RateLimit-Reset"]
         raise RateLimitExceeded(endpoint.too_many, headers)
     try:
+        if client.refusal is not None:
+            raise client.refusal
         response = await endpoint.answer(request, **path)
     except Exception as exc:
         response = response_to(exc, request.path)
+    if not client.is_anonymous:
+        _keep_private(response)
     return add_headers(response, headers)
 
 
-async def _count(request: HttpRequest) -> Usage:
+async def _identify(request: HttpRequest) -> Client:
+    """Return the client, which endpoints find as ``request.client``."""
     services: RestServices = request.services
-    client = services.identify(request.META.get("REMOTE_ADDR", ""), request.headers)
-    return await services.limiter.count(client)
+    meta = request.META
+    shown = {name: meta[key] for key, name in _SHOWN.items() if key in meta}
+    request.client = await services.identify(meta.get("REMOTE_ADDR", ""), shown)
+    return request.client
+
+
+def _keep_private(response: HttpResponse) -> None:
+    """Let no shared cache hand on what a client's plan allows to that client."""
+    lifetime = response.headers.get("Cache-Control")
+    if lifetime is not None:
+        response.headers["Cache-Control"] = lifetime.replace("public", "private")
 
 
 def _form_asked_for(request: HttpRequest) -> Format:

@@ -120,9 +120,9 @@ class RateLimitExceeded(HistoryError):
 
 
 class DatabaseUnavailable(HistoryError):
-    """Raised when an answer needs the database and none is configured."""
+    """Raised when an answer needs the database and that is away or not configured."""
 
     code = RestCode.DATABASE_ERROR
 
-    def __init__(self) -> None:
-        super().__init__("No database is configured (DATABASE_URL)")
+    def __init__(self, text: str = "No database is configured (DATABASE_URL)") -> None:
+        super().__init__(text)

@@ -1,6 +1,6 @@
 """What the endpoints of a web process share; `config.asgi` makes one of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -14,13 +14,14 @@ class RestServices(msgspec.Struct):
     """Readers, limits and settings.
 
     ``lookups`` is for statements that look up a few rows, ``reader`` for those over a
-    range of time. ``identify`` gets the peer's address and the headers.
+    range of time. ``identify`` gets the peer's address, and the headers that
+    tell who asks, by lower-case name.
     """
 
     lookups: Reader
     reader: Reader
     limiter: RateLimiter
-    identify: Callable[[str, Mapping[str, str]], Client]
+    identify: Callable[[str, Mapping[str, str]], Awaitable[Client]]
     allowed_origins: Sequence[str]
     cache: AnswerCache
 

@@ -12,7 +12,8 @@ from history.exceptions import SymbolNotFound
 from history.series_info import SeriesInfo
 from history.statement import Statement
 from history.timestamps import to_datetime
-from marketdata.exceptions import UnknownBroker
+from marketdata.clients import Plan as ClientPlan
+from marketdata.exceptions import Forbidden, UnknownBroker
 
 # Ordered so that the first row of a symbol is the series that answers where no broker
 # is named (PROTOCOL section 6). A symbol is found in the instrument's own spelling
@@ -68,11 +69,16 @@ _SELECT_SYMBOL = _SELECT_SERIES.format(
     exact_first="instrument.symbol = %(symbol)s DESC,",
 )
 Span = tuple[int, int]  # start and end in us, the end exclusive
+_ANY = ClientPlan()  # allows everything
 _ALWAYS: Span = (0, 100_000_000_000_000_000)  # until the year 5138
 
 
 def select_series(
-    symbol: str, broker: str = "", *, span: Span | None = None
+    symbol: str,
+    broker: str = "",
+    *,
+    span: Span | None = None,
+    plan: ClientPlan = _ANY,
 ) -> SeriesInfo:
     """Return the series that answers for a canonical symbol, in one statement.
 
@@ -83,15 +89,17 @@ def select_series(
 
     Args:
         span: where ``pending`` changes count, None for everywhere.
+        plan: of the client; series that it does not allow do not answer.
 
     Raises:
         SymbolNotFound: nothing is stored for the symbol.
         UnknownBroker: the named broker has no data of the symbol.
+        Forbidden: the client's plan allows none of what there is.
     """
     statement = plan_series(symbol, span)
     with connection.cursor() as cursor:
         cursor.execute(statement.sql, statement.parameters)
-        return series_of(cursor.fetchall(), symbol, broker)
+        return series_of(cursor.fetchall(), symbol, broker, plan=plan)
 
 
 def plan_series(symbol: str, span: Span | None = None) -> Statement:
@@ -106,12 +114,16 @@ def plan_series(symbol: str, span: Span | None = None) -> Statement:
 
 
 def series_of(
-    rows: Sequence[Sequence[Any]], symbol: str, broker: str = ""
+    rows: Sequence[Sequence[Any]],
+    symbol: str,
+    broker: str = "",
+    *,
+    plan: ClientPlan = _ANY,
 ) -> SeriesInfo:
     """Return the series that answers, of the rows of ``plan_series``.
 
     Raises:
-        SymbolNotFound, UnknownBroker: as ``select_series``.
+        SymbolNotFound, UnknownBroker, Forbidden: as ``select_series``.
     """
     found = [SeriesInfo(*row) for row in rows]
     candidates = [series for series in found if series.symbol == found[0].symbol]
@@ -120,7 +132,10 @@ def series_of(
     answers = [series for series in candidates if broker in ("", series.broker)]
     if not answers:
         raise UnknownBroker(broker, _names(candidates))
-    return msgspec.structs.replace(answers[0], brokers=tuple(_names(candidates)))
+    allowed = [item for item in answers if plan.allows(item.broker, item.symbol)]
+    if not allowed:
+        raise Forbidden(f"plan {plan.name!r} does not allow {answers[0].symbol}")
+    return msgspec.structs.replace(allowed[0], brokers=tuple(_names(candidates)))
 
 
 def plan_all_series() -> Statement:
@@ -128,9 +143,15 @@ def plan_all_series() -> Statement:
     return Statement(_SELECT_ALL, {})
 
 
-def all_series_of(rows: Sequence[Sequence[Any]]) -> list[SeriesInfo]:
-    """Return the series that answers for each symbol, of ``plan_all_series``'s rows."""
-    found = [SeriesInfo(*row) for row in rows]
+def all_series_of(
+    rows: Sequence[Sequence[Any]], plan: ClientPlan = _ANY
+) -> list[SeriesInfo]:
+    """Return the series that answers for each symbol, of ``plan_all_series``'s rows.
+
+    What the client's plan does not allow is left out.
+    """
+    series = [SeriesInfo(*row) for row in rows]
+    found = [item for item in series if plan.allows(item.broker, item.symbol)]
     answers = []
     for _, group in groupby(found, key=lambda series: series.symbol):
         candidates = list(group)

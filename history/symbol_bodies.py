@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 
+from marketdata.clients import Plan
+
+_ANY = Plan()  # allows everything
 # A broker carries what it spells, and what there are data of.
 SELECT_SYMBOLS = """
     SELECT instrument.symbol,
@@ -53,16 +56,21 @@ class SymbolBody(msgspec.Struct):
     brokers: list[CarrierBody]
 
 
-def symbol_bodies(rows: Sequence[Sequence[Any]]) -> list[SymbolBody]:
-    """Return the instruments, of the rows of ``SELECT_SYMBOLS``."""
+def symbol_bodies(rows: Sequence[Sequence[Any]], plan: Plan = _ANY) -> list[SymbolBody]:
+    """Return the instruments, of the rows of ``SELECT_SYMBOLS``.
+
+    What the client's plan does not allow is left out.
+    """
     bodies = []
     for instrument, group in groupby(rows, key=lambda row: row[:4]):
         carriers = [
             CarrierBody(broker, spelling, _seconds(earliest), _seconds(latest))
             for *_, broker, spelling, earliest, latest in group
-            if broker
+            if broker and plan.allows(broker, instrument[0])
         ]
         symbol, display, kind, decimals = instrument
+        if plan.symbols is not None and symbol not in plan.symbols:
+            continue
         bodies.append(SymbolBody(symbol, display, kind, decimals, carriers))
     return bodies
 

@@ -51,9 +51,10 @@ async def answer_bars(
 
     Raises:
         SymbolNotFound, UnknownBroker: nothing is stored of the ticker.
+        Forbidden: the client's plan does not allow it.
     """
     services = request.services
-    job = await _job(services.lookups, ticker, query, now_us)
+    job = await _job(request, ticker, query, now_us)
     headers = _headers(job)
     etag = headers["ETag"]
     if matches(request.META.get("HTTP_IF_NONE_MATCH"), etag):
@@ -72,10 +73,13 @@ async def answer_bars(
     )
 
 
-async def _job(lookups: Reader, ticker: Ticker, query: BarQuery, now_us: int) -> Job:
+async def _job(
+    request: HttpRequest, ticker: Ticker, query: BarQuery, now_us: int
+) -> Job:
     # Before the candles, for a tag must never be newer than what it stands for.
     plan = plan_listing(ticker.symbol, (0, _end_us(query)))
-    listing = listing_of(await lookups.fetch(plan.sql, plan.parameters), ticker)
+    rows = await request.services.lookups.fetch(plan.sql, plan.parameters)
+    listing = listing_of(rows, ticker, request.client.plan)
     series = listing.series
     # A venue may send trades alone; their prices are better than none.
     side = PriceSide.MID if series.has_ticks else PriceSide.TRADE

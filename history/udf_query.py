@@ -11,6 +11,7 @@ from history.series_query import Span, plan_all_series, plan_series, series_of
 from history.statement import Statement
 from history.udf_symbols import Listing, Ticker
 from marketdata.catalog import InstrumentType
+from marketdata.clients import Plan
 
 # The order of the rows is that rule, so it is kept across the join.
 _SELECT_LISTINGS = """
@@ -22,6 +23,7 @@ _SELECT_LISTINGS = """
       JOIN marketdata_instrument AS instrument ON instrument.symbol = s.symbol
      ORDER BY s.place
 """
+_ANY = Plan()  # allows everything
 _ADDED = 4  # columns after those of a series
 
 Row = Sequence[Any]
@@ -36,13 +38,17 @@ def plan_listing(symbol: str, span: Span | None = None) -> Statement:
     return _with_instruments(plan_series(symbol, span))
 
 
-def listing_of(rows: Sequence[Row], ticker: Ticker) -> Listing:
+def listing_of(rows: Sequence[Row], ticker: Ticker, plan: Plan = _ANY) -> Listing:
     """Return the series that a ticker names.
 
+    Args:
+        plan: of the client; series that it does not allow do not answer.
+
     Raises:
-        SymbolNotFound, UnknownBroker: as `series_query.series_of`.
+        SymbolNotFound, UnknownBroker, Forbidden: as `series_query.series_of`.
     """
-    series = series_of([row[:-_ADDED] for row in rows], ticker.symbol, ticker.broker)
+    found = [row[:-_ADDED] for row in rows]
+    series = series_of(found, ticker.symbol, ticker.broker, plan=plan)
     row = next(row for row in rows if row[0] == series.series_id)
     return _listing(series, row, is_named=bool(ticker.broker))
 
@@ -52,10 +58,14 @@ def plan_listings() -> Statement:
     return _with_instruments(plan_all_series())
 
 
-def listings_of(rows: Sequence[Row]) -> list[Listing]:
-    """Return all series that can be charted, of each symbol the default one first."""
+def listings_of(rows: Sequence[Row], plan: Plan = _ANY) -> list[Listing]:
+    """Return all series that can be charted, of each symbol the default one first.
+
+    What the client's plan does not allow is left out.
+    """
     listings = []
-    for _, group in groupby(rows, key=lambda row: row[1]):
+    allowed = [row for row in rows if plan.allows(row[3], row[1])]
+    for _, group in groupby(allowed, key=lambda row: row[1]):
         for place, row in enumerate(group):
             series = SeriesInfo(*row[:-_ADDED])
             listings.append(_listing(series, row, is_named=place > 0))

@@ -12,7 +12,7 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from history.api_schema import choice, query, schema_of
+from history.api_schema import AUTH, choice, query, schema_of
 from history.query_fields import MAX_LIMIT
 from history.udf_bars import RESOLUTIONS
 
@@ -64,7 +64,7 @@ def described(
     *bodies: Any,
     parameters: Sequence[OpenApiParameter] = (),
     media_type: str = _JSON,
-    errors: Sequence[int] = (400, 429, 503),
+    errors: Sequence[int] = (400, 401, 429, 503),
 ) -> Any:
     """Return the decorator of an endpoint's class.
 
@@ -87,7 +87,7 @@ def described(
             description=inspect.getdoc(view),
             parameters=list(parameters),
             responses=responses,
-            auth=[],
+            auth=AUTH,
         )
         return extend_schema_view(get=document)(view)
 

@@ -100,7 +100,7 @@ class UdfSymbolsView(UdfEndpoint):
         ticker = _ticker(request)
         plan = plan_listing(ticker.symbol)
         rows = await request.services.lookups.fetch(plan.sql, plan.parameters)
-        listing = listing_of(rows, ticker)
+        listing = listing_of(rows, ticker, request.client.plan)
         return _json(symbol_body(listing), {"X-Broker": listing.series.broker})
 
 
@@ -139,7 +139,7 @@ class UdfHistoryView(UdfEndpoint):
         return await answer_bars(request, _ticker(request), query, now_us=now_us)
 
 
-@described("udf_time", int, media_type="text/plain", errors=[400, 429])
+@described("udf_time", int, media_type="text/plain", errors=[400, 401, 429])
 class UdfTimeView(UdfEndpoint):
     """The server's clock."""
 
@@ -171,7 +171,8 @@ def _ticker(request: HttpRequest) -> Ticker:
 
 async def _listings(request: HttpRequest) -> list[Listing]:
     plan = plan_listings()
-    return listings_of(await request.services.lookups.fetch(plan.sql))
+    rows = await request.services.lookups.fetch(plan.sql)
+    return listings_of(rows, request.client.plan)
 
 
 def _text(exc: InvalidQuery) -> str:

@@ -46,7 +46,7 @@ from history.timestamps import to_us
     "candles",
     (list[CandleBody], list[FullCandleBody]),
     rows=CandleBody,
-    errors=[404],
+    errors=[403, 404],
     parameters=[NEEDED_SYMBOL, TIMEFRAME, *CANDLE_PARAMETERS],
 )
 class CandlesView(Endpoint):
@@ -73,7 +73,8 @@ class CandlesView(Endpoint):
         # Before the candles, for a tag must never be newer than what it stands for.
         plan = plan_series(query.symbol, span_of(query.wanted, now_us))
         rows = await lookups.fetch(plan.sql, plan.parameters)
-        series = series_of(rows, query.symbol, query.broker)
+        client_plan = request.client.plan
+        series = series_of(rows, query.symbol, query.broker, plan=client_plan)
         wanted = clip_range(query.wanted, to_us(series.candles_from))
         query = msgspec.structs.replace(query, wanted=wanted)
         buckets = buckets_of(wanted, now_us)
@@ -85,7 +86,7 @@ class CandlesView(Endpoint):
     "candles_of_symbol",
     (list[CandleBody], list[FullCandleBody]),
     rows=CandleBody,
-    errors=[404],
+    errors=[403, 404],
     parameters=[PATH_SYMBOL, PATH_TIMEFRAME, *CANDLE_PARAMETERS],
 )
 class CandlesOfSymbolView(CandlesView):
@@ -96,7 +97,7 @@ class CandlesOfSymbolView(CandlesView):
     "ticks",
     (list[TickBody], list[TradeBody]),
     rows=TickBody,
-    errors=[404],
+    errors=[403, 404],
     parameters=[NEEDED_SYMBOL, FROM, TO, RECORD_TYPE, BROKER, *PAGE_PARAMETERS],
 )
 class TicksView(Endpoint):
@@ -114,7 +115,8 @@ class TicksView(Endpoint):
         )
         plan = plan_series(query.symbol, (query.start_us, query.end_us + 1))
         rows = await request.services.lookups.fetch(plan.sql, plan.parameters)
-        series = series_of(rows, query.symbol, query.broker)
+        client_plan = request.client.plan
+        series = series_of(rows, query.symbol, query.broker, plan=client_plan)
         return await answer_records(request, query, series)
 
 
@@ -125,11 +127,11 @@ class SymbolsView(Endpoint):
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer all of them, by symbol."""
         rows = await request.services.lookups.fetch(SELECT_SYMBOLS)
-        return json_response(symbol_bodies(rows))
+        return json_response(symbol_bodies(rows, request.client.plan))
 
 
 @documented(
-    "metadata", (MetadataListBody, MetadataBody), errors=[404], parameters=[SYMBOL]
+    "metadata", (MetadataListBody, MetadataBody), errors=[403, 404], parameters=[SYMBOL]
 )
 class MetadataView(Endpoint):
     """What is stored: of all symbols, or of one (`?symbol=EURUSD`, `/EURUSD`)."""
@@ -143,11 +145,12 @@ class MetadataView(Endpoint):
         if not wanted:
             plan = plan_all_series()
             rows = await lookups.fetch(plan.sql)
-            return json_response(metadata_list_body(all_series_of(rows)))
+            found = all_series_of(rows, request.client.plan)
+            return json_response(metadata_list_body(found))
         plan = plan_series(wanted)
         rows = await lookups.fetch(plan.sql, plan.parameters)
         try:
-            series = series_of(rows, wanted)
+            series = series_of(rows, wanted, plan=request.client.plan)
         except SymbolNotFound as exc:
             raise SymbolNotFound(wanted, "Symbol not found") from exc
         response = json_response(metadata_body(series))
@@ -155,6 +158,8 @@ class MetadataView(Endpoint):
         return response
 
 
-@documented("metadata_of_symbol", MetadataBody, errors=[404], parameters=[PATH_SYMBOL])
+@documented(
+    "metadata_of_symbol", MetadataBody, errors=[403, 404], parameters=[PATH_SYMBOL]
+)
 class MetadataOfSymbolView(MetadataView):
     """The same by an address without a query."""

@@ -56,7 +56,7 @@ class CoverageBody(msgspec.Struct):
 @documented(
     "coverage",
     CoverageBody,
-    errors=[404],
+    errors=[403, 404],
     parameters=[NEEDED_SYMBOL, BROKER, START, TO],
 )
 class CoverageView(Endpoint):
@@ -81,7 +81,7 @@ class CoverageView(Endpoint):
         lookups, reader = request.services.lookups, request.services.reader
         plan = plan_listing(symbol)
         rows = await lookups.fetch(plan.sql, plan.parameters)
-        listing = listing_of(rows, Ticker(symbol, broker))
+        listing = listing_of(rows, Ticker(symbol, broker), request.client.plan)
         series = listing.series
         plan = plan_coverage(series.series_id, hours, broker=series.broker)
         rows = await reader.fetch(plan.sql, plan.parameters)

@@ -1,8 +1,14 @@
-"""Instruments and their broker symbols in the admin."""
+"""Instruments and their broker symbols, plans and API keys in the admin."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.cache import add_never_cache_headers
 
-from marketdata.models import Broker, BrokerSymbol, Instrument
+from marketdata.account_store import make_api_key
+from marketdata.models import ApiKey, Broker, BrokerSymbol, ClientPlan, Instrument
 
 
 class BrokerSymbolInline(admin.TabularInline):
@@ -31,3 +37,60 @@ class BrokerSymbolAdmin(admin.ModelAdmin):
     list_filter = ["broker"]
     search_fields = ["symbol", "instrument__symbol"]
     autocomplete_fields = ["instrument"]
+
+
+@admin.register(ClientPlan)
+class ClientPlanAdmin(admin.ModelAdmin):
+    list_display = [
+        "name",
+        "subscriptions",
+        "requests_per_s",
+        "connections",
+        "since_days",
+        "rest_requests_per_min",
+    ]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ClientPlan | None = None
+    ) -> list[str]:
+        """Keep the name: keys and tokens have it."""
+        return ["name"] if obj else []
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):
+    """Shows a key once, on the page that answers its making."""
+
+    list_display = ["name", "prefix", "plan", "created", "last_used", "expires"]
+    list_display += ["is_active"]
+    list_filter = ["plan", "is_active"]
+    search_fields = ["name", "prefix"]
+    fields = ["name", "plan", "expires", "is_active"]
+    readonly_fields = ["prefix", "created", "last_used"]
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
+        """Show of a key what tells it apart."""
+        return [*self.fields, *self.readonly_fields] if obj else self.fields
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiKey, form: Any, change: bool
+    ) -> None:
+        """Save the form; a new row gets its key."""
+        if not change:
+            obj.prefix, obj.hashed_key, request.new_api_key = make_api_key()
+        super().save_model(request, obj, form, change)
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, *args: Any, **more: Any
+    ) -> HttpResponse:
+        """Show the key; nothing keeps it, as a message of Django's would."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"API key of {obj.name}",
+            "key": request.new_api_key,
+            "opts": self.opts,
+        }
+        template = "admin/marketdata/apikey/made.html"
+        response = TemplateResponse(request, template, context)
+        add_never_cache_headers(response)
+        return response

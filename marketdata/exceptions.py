@@ -13,9 +13,13 @@ MarketDataError
  +-- UnsupportedSince
  +-- SubscriptionLimit
  +-- AuthFailed
+ |    +-- TokenExpired
+ +-- AuthUnavailable
  +-- AuthRequired
  +-- Forbidden
+ +-- TooManyConnections
  +-- BrokerAuthFailed
+ +-- HistoryUnavailable
 """
 
 
@@ -128,9 +132,30 @@ class SubscriptionLimit(MarketDataError):
 
 
 class AuthFailed(MarketDataError):
-    """Raised when a client's key or token is missing or not accepted."""
+    """Raised when a client's key or token is missing or not accepted.
+
+    The text is server A's for all of them; ``reason`` holds nothing of the token.
+    """
 
     code = "INVALID_AUTH"
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__("Invalid authentication")
+
+
+class TokenExpired(AuthFailed):
+    """Raised when a key or token was good once; close with 4005, not 4500."""
+
+    def __init__(self) -> None:
+        super().__init__("it has expired")
+
+
+class AuthUnavailable(MarketDataError):
+    """Raised when a key cannot be checked now; close with 4001: it may be good."""
+
+    def __init__(self) -> None:
+        super().__init__("the key cannot be checked now, try again")
 
 
 class AuthRequired(MarketDataError):
@@ -145,7 +170,21 @@ class Forbidden(MarketDataError):
     code = "FORBIDDEN"
 
 
+class TooManyConnections(MarketDataError):
+    """Raised when a client may open no more connections; close with 4503."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, limit: int, whose: str) -> None:
+        self.limit = limit
+        super().__init__(f"expected at most {limit} connections {whose}")
+
+
 class BrokerAuthFailed(MarketDataError):
     """Raised when a private feed cannot be opened with a client's credentials."""
 
     code = "BROKER_AUTH_FAILED"
+
+
+class HistoryUnavailable(MarketDataError):
+    """Raised when stored records cannot be read now."""

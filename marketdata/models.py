@@ -1,6 +1,11 @@
-"""Instruments, brokers, and how each broker spells an instrument."""
+"""Instruments, brokers and their spellings; plans of clients and their API keys."""
 
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import (
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
 
 from marketdata.catalog import InstrumentType
@@ -117,3 +122,96 @@ class BrokerSymbol(models.Model):
 
     def __str__(self) -> str:
         return f"{self.broker_id}:{self.symbol}"
+
+
+class ClientPlan(models.Model):
+    """What clients may do; `anonymous` is the plan of those without a key.
+
+    The defaults are those of `clients.Plan`.
+    """
+
+    name = models.SlugField(primary_key=True, max_length=40)
+    subscriptions = models.PositiveIntegerField(
+        default=50,
+        help_text="Per connection: a symbol in one type, interval and price is one",
+    )
+    gateway_symbols = models.PositiveIntegerField(
+        default=5, help_text="Per connection in the gateway dialect"
+    )
+    requests_per_s = models.FloatField(
+        default=20.0,
+        validators=[MinValueValidator(0)],
+        help_text="Frames of a connection a second, 0: no limit",
+    )
+    request_burst = models.PositiveIntegerField(
+        default=100, validators=[MinValueValidator(1)], help_text="Frames at once"
+    )
+    connections = models.PositiveIntegerField(
+        default=10, help_text="Of one key, in each web process; 0: no limit"
+    )
+    since_days = models.PositiveIntegerField(
+        default=7, help_text="How far back a subscription may start"
+    )
+    brokers = ArrayField(
+        models.SlugField(max_length=40),
+        default=list,
+        blank=True,
+        help_text="Comma list of brokers, those of history among them; empty: all",
+    )
+    symbols = ArrayField(
+        models.CharField(
+            max_length=20,
+            validators=[RegexValidator(r"^[A-Z0-9]{1,20}\Z", "A symbol like EURUSD")],
+        ),
+        default=list,
+        blank=True,
+        help_text="Comma list of symbols like EURUSD; empty: all",
+    )
+    is_conflated = models.BooleanField(
+        "conflated",
+        default=False,
+        help_text="Without a wish of the client: the newest record now and then",
+    )
+    rest_requests_per_min = models.PositiveIntegerField(
+        "REST requests a minute",
+        default=600,
+        help_text="Of one key or address, over all processes; 0: no limit",
+    )
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(requests_per_s__gte=0),
+                name="plan_requests_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A client's key; only its hash is stored, see `credentials.hash_api_key`."""
+
+    name = models.CharField(
+        max_length=80, unique=True, help_text="Who has it; limits count by this name"
+    )
+    plan = models.ForeignKey(ClientPlan, on_delete=models.PROTECT, related_name="keys")
+    prefix = models.CharField(max_length=16, editable=False)
+    hashed_key = models.CharField(max_length=64, unique=True, editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+    last_used = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="To the minute"
+    )
+    expires = models.DateTimeField(null=True, blank=True, help_text="Empty: never")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Off: refused within 30 s"
+    )
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}...)"

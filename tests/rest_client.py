@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlencode
 
+from config.accounts import make_accounts
 from config.asgi import HttpApplication, make_rest
 from history.rest_services import RestServices
 
@@ -46,7 +47,7 @@ class RestClient:
     """Sends requests to an application of its own, in an event loop of its own."""
 
     def __init__(self, peer: str = "127.0.0.1") -> None:
-        self._rest = make_rest()
+        self._rest = make_rest(make_accounts())
         self._runner = asyncio.Runner()
         self._peer = peer
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -13,7 +14,8 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from jsonschema import validate as jsonschema_validate
 
-from history.clients import AnonymousClients
+from history.clients import Client as RestClientFacts
+from marketdata.clients import Plan
 from tests.history.factories import T0, fixture_quotes, store_quotes
 from tests.rest_client import Answer
 
@@ -89,6 +91,7 @@ def test_compat_check_35_page_takes_everything_from_this_server():
             assert found.status_code == 200
 
 
+ANY = Plan()
 RANGE = f"from={T0}&to={T0 + 7200}"
 # A good address of each path; the answers to it and its like are all that is described.
 ADDRESSES = {
@@ -118,6 +121,19 @@ ADDRESSES = {
 def ask(rest, settings, monkeypatch):
     """A function that asks for a path so that the answer has the status."""
 
+    @contextlib.contextmanager
+    def clients(requests_per_min: int = 0, plan: Plan = ANY):
+        """Take everybody for one client."""
+
+        client = RestClientFacts(uuid4().hex, requests_per_min, plan)
+
+        async def identify(peer: str, headers: object) -> RestClientFacts:
+            return client
+
+        with monkeypatch.context() as patch:
+            patch.setattr(rest.services, "identify", identify)
+            yield
+
     def ask(path: str, status: int) -> Answer:
         address, headers = ADDRESSES[path], {}
         if status == 304:
@@ -126,12 +142,13 @@ def ask(rest, settings, monkeypatch):
             headers["Host"] = "elsewhere"
         elif status == 404:
             address = address.replace("EURUSD", "XXXYYY")
+        elif status == 401:
+            headers["X_API_Key"] = "nobody's"
+        elif status == 403:
+            with clients(plan=Plan(symbols=frozenset())):
+                return rest.get(address)
         elif status == 429:
-            once = AnonymousClients(
-                requests_per_min=1, trusted_proxies=[], limits_loopback=True
-            )
-            with monkeypatch.context() as patch:
-                patch.setattr(rest.services, "identify", once)
+            with clients(requests_per_min=1):
                 return [rest.get(address) for _ in range(2)][-1]
         elif status == 503:
             settings.DATABASE_URL = ""

@@ -3,8 +3,10 @@
 import pytest
 import redis
 
-from history.clients import AnonymousClients
+from history.clients import Clients
 from history.rate_limits import RateLimiter
+from marketdata.addresses import AddressReader
+from tests.marketdata.accounts import make_accounts
 from tests.rest_client import RestClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,16 +23,18 @@ def no_counts(settings):
 
 
 @pytest.fixture
-def limited(settings, rest):
+def limited(rest):
     """A client on this machine that may ask three times."""
-    settings.REST_REQUESTS_PER_MIN = 3
     rest.services.identify = identify()
     return rest
 
 
-def identify(**values):
-    defaults = {"requests_per_min": 3, "trusted_proxies": [], "limits_loopback": True}
-    return AnonymousClients(**{**defaults, **values})
+def identify(
+    requests_per_min: int = 3, trusted_proxies=(), *, limits_loopback: bool = True
+) -> Clients:
+    accounts = make_accounts(anonymous={"rest_requests_per_min": requests_per_min})
+    addresses = AddressReader(trusted_proxies)
+    return Clients(accounts, addresses, limits_loopback=limits_loopback)
 
 
 def test_compat_check_32_one_request_too_many_is_refused(limited):

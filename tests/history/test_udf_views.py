@@ -191,7 +191,11 @@ def test_errors_of_the_server_keep_their_status_and_have_the_shape(rest, monkeyp
 
 def test_refused_requests_have_the_shape_and_their_headers(rest, transactional_db):
     client = Client(f"udf {time.time_ns()}", 1)
-    rest.services.identify = lambda *args: client
+
+    async def identify(*args: object) -> Client:
+        return client
+
+    rest.services.identify = identify
 
     method = rest.request("POST", "/udf/time")
     rest.get("/udf/time")

@@ -123,7 +123,7 @@ def test_candles_without_database_url_answer_503(rest, settings):
 def test_compat_check_34_injected_errors_show_nothing_inside(
     rest, monkeypatch, settings, debug, exc, status, body
 ):
-    def fail(*args: object):
+    def fail(*args: object, **more: object):
         raise exc
 
     settings.DEBUG = debug
