@@ -4,11 +4,15 @@ import time
 
 
 class Connections:
-    """Counts of this process; ``clients`` are open WebSockets in any dialect."""
+    """Counts of this process; ``clients`` are open WebSockets in any dialect.
+
+    ``received`` are frames of clients, since the start.
+    """
 
     def __init__(self) -> None:
         self.clients = 0
         self.subscriptions = 0
+        self.received = 0
         self._started_s = time.monotonic()
 
     @property

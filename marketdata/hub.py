@@ -1,140 +1,151 @@
 """A process's fan-out: one membership per topic, each record encoded once per encoding.
 
-Everything here runs in one event loop and nothing on the way of a record waits. Sinks
-are the outboxes of sessions; a topic's group is joined while it has any.
+Everything here runs in one event loop and nothing on the way of a record waits. What
+comes in a turn of the loop goes out at its end, joined per topic. Sinks are the
+outboxes of sessions; a topic's group is joined while it has any.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
-from marketdata.catalog import Catalog, Instrument
-from marketdata.effects import Position
+from marketdata.catalog import Catalog
+from marketdata.conflation import Sink
+from marketdata.delivery import Delivery
+from marketdata.demands import ControlLayer
+from marketdata.effects import Follow, Position
 from marketdata.encodings import Encoding
-from marketdata.exceptions import InvalidLayerMessage
-from marketdata.layer_messages import NumberedRecords, decode_message
-from marketdata.layers import Message
+from marketdata.feed_link import FeedLink
+from marketdata.feed_states import FEED_SILENT_S
+from marketdata.intake import HubCounters, Intake
+from marketdata.line import Line
 from marketdata.membership import GroupLayer, Membership
-from marketdata.numbering import epoch_text
-from marketdata.records import OrderBook, Record
-from marketdata.topics import Topic, group_name
+from marketdata.ring import MAX_BYTES, Ring, Stretch
+from marketdata.topics import Topic
+from marketdata.wire import Batch
 
 # A client waits this long for its topics' groups. Redis answers in about 1 ms; if it
 # is away the client is told so by null positions, and gets data once Redis is back.
 JOIN_TIMEOUT_S = 0.3
 
 
-class Sink(Protocol):
-    """Where frames go; called on the hot path, so it must not block or raise."""
+class HubSettings(msgspec.Struct, frozen=True):
+    """How long an unused topic stays joined, how much of one is kept, and so on."""
 
-    def deliver(self, frames: Sequence[bytes]) -> None:
-        """Take frames of one topic, in order."""
-
-
-class HubCounters(msgspec.Struct):
-    """Messages and records in, frames out, and what was wrong with the numbers.
-
-    ``lost`` counts the records that ``gaps`` holes held; ``stale`` those of a lower
-    epoch than known, ``repeated`` those with a number that was delivered before.
-    """
-
-    messages: int = 0
-    records: int = 0
-    delivered: int = 0
-    invalid: int = 0
-    gaps: int = 0
-    lost: int = 0
-    stale: int = 0
-    repeated: int = 0
-
-
-class _Line:
-    """One topic in this process: who follows it, and where it is."""
-
-    __slots__ = (
-        "epoch",
-        "epoch_text",
-        "instrument",
-        "last",
-        "leave_timer",
-        "number",
-        "sinks",
-        "topic",
-    )
-
-    def __init__(self, topic: Topic, instrument: Instrument | None) -> None:
-        self.topic = topic
-        self.instrument = instrument
-        self.sinks: dict[Encoding, dict[Sink, None]] = {}
-        self.epoch = 0
-        self.epoch_text = ""
-        self.number = 0
-        self.last: Record | None = None
-        self.leave_timer: asyncio.TimerHandle | None = None
+    grace_s: float = 10.0
+    feed_silent_s: float = FEED_SILENT_S
+    ring_bytes: int = MAX_BYTES
 
 
 class Hub:
-    """Delivers the records of topics to sinks. Belongs to one event loop."""
+    """Delivers the records of topics to sinks. Belongs to one event loop.
 
-    def __init__(self, layer: GroupLayer, catalog: Catalog, *, grace_s: float) -> None:
+    ``control`` carries demands to feeds; records come through ``layer``.
+    """
+
+    def __init__(
+        self,
+        layer: GroupLayer,
+        catalog: Catalog,
+        *,
+        control: ControlLayer,
+        settings: HubSettings,
+    ) -> None:
         self.catalog = catalog
-        self.counters = HubCounters()
-        self._grace_s = grace_s
-        self._lines: dict[Topic, _Line] = {}
+        self._settings = settings
+        self._lines: dict[Topic, Line] = {}
+        self._delivery = Delivery()
+        self._intake = Intake(self._delivery)
         self._membership = Membership(layer)
+        self._feeds = FeedLink(
+            self._membership,
+            self._delivery,
+            self._intake,
+            control=control,
+            silent_s=settings.feed_silent_s,
+        )
+
+    @property
+    def counters(self) -> HubCounters:
+        """What came from feeds."""
+        return self._intake.counters
+
+    @property
+    def delivered(self) -> int:
+        """Frames that were handed to sinks, times the sinks."""
+        return self._delivery.delivered
 
     async def prepare(self, topics: Iterable[Topic]) -> None:
-        """Join the groups of topics; returns when Redis has confirmed, or too late.
+        """Join the groups of topics and learn where they are, or give up soon.
 
         ``attach`` in the same turn of the loop, else an unused topic is left again.
         """
         lines = [self._line(topic) for topic in topics]
-        groups = [group_name(line.topic) for line in lines]
         try:
-            await self._membership.wait_for(groups, timeout_s=JOIN_TIMEOUT_S)
+            groups = [line.group for line in lines]
+            if await self._membership.wait_for(groups, timeout_s=JOIN_TIMEOUT_S):
+                await self._feeds.wait_for(lines)
         finally:
             for line in lines:
                 self._leave_if_unused(line)
 
-    def attach(self, topic: Topic, encoding: Encoding, sink: Sink) -> None:
-        """Deliver the topic's records to the sink from now on; twice is once."""
-        line = self._line(topic)
-        line.sinks.setdefault(encoding, {})[sink] = None
-        self._keep(line)
+    def attach(self, follow: Follow, sink: Sink) -> None:
+        """Deliver a topic's records to the sink from now on; twice is once."""
+        line = self._line(follow.topic)
+        self._delivery.flush(line)
+        line.attach(follow, sink)
 
     def detach(self, topic: Topic, encoding: Encoding, sink: Sink) -> None:
         """Deliver nothing more of the topic to the sink; harmless if it has none."""
         line = self._lines.get(topic)
-        if line is None or encoding not in line.sinks:
-            return
-        line.sinks[encoding].pop(sink, None)
-        if not line.sinks[encoding]:
-            del line.sinks[encoding]
-        self._leave_if_unused(line)
+        if line is not None:
+            line.detach(encoding, sink)
+            self._leave_if_unused(line)
 
     def position(self, topic: Topic) -> Position | None:
-        """Return where the topic is; None before the first record since the join."""
-        line = self._lines.get(topic)
-        if line is None or line.last is None:
-            return None
-        return Position(line.epoch, line.number)
+        """Return where the topic is: its last record that was delivered, if known."""
+        line = self._flushed(topic)
+        return line.position if line else None
 
     def snapshot(self, topic: Topic, encoding: Encoding) -> bytes | None:
-        """Return the frame of the last record; None if unknown or only a change."""
+        """Return the frame of the last record, of a book the last whole one."""
+        line = self._flushed(topic)
+        return line.snapshot(encoding) if line else None
+
+    def feed_notice(self, topic: Topic, encoding: Encoding) -> bytes | None:
+        """Return the frame that tells that the topic's feed is down, None if it is not.
+
+        For a client that joins; those who are there are told when it happens.
+        """
+        line, notice = self._lines.get(topic), self._feeds.down_notice(topic)
+        if line is None or notice is None:
+            return None
+        return encoding.notice(notice, line.instrument)
+
+    def ring_since(
+        self, topic: Topic, encoding: Encoding, position: Position
+    ) -> list[Batch] | None:
+        """Return what was delivered after a position, None if it is not all here."""
+        line = self._flushed(topic)
+        return line.since(encoding, position) if line else None
+
+    def has_since(self, topic: Topic, position: Position) -> bool:
+        """Return True if the ring has all that was delivered after a position."""
+        line = self._flushed(topic)
+        head = line.position if line else None
+        return bool(line and head and line.ring.has_all(position, head=head))
+
+    def held(self, topic: Topic) -> list[Stretch]:
+        """Return all records of the last seconds up to the position, oldest first."""
+        line = self._flushed(topic)
+        return line.ring.up_to(line.position) if line and line.position else []
+
+    def stored(self, topic: Topic) -> int:
+        """Return up to which number of its epoch a topic is stored; 0 if unknown."""
         line = self._lines.get(topic)
-        if line is None or line.last is None:
-            return None
-        if isinstance(line.last, OrderBook) and not line.last.is_snapshot:
-            return None
-        return encoding.data(
-            line.last,
-            line.instrument,
-            number=line.number,
-            epoch=line.epoch_text,
-            phase="snapshot",
-        )
+        return line.stored if line is not None else 0
 
     def set_catalog(self, catalog: Catalog) -> None:
         """Use another catalog from now on; followed topics go on without a pause."""
@@ -145,90 +156,48 @@ class Hub:
             )
 
     async def close(self) -> None:
-        """Leave all groups and stop; the layer stays open."""
+        """Leave all groups and stop; the layers stay open."""
         for line in self._lines.values():
             if line.leave_timer:
                 line.leave_timer.cancel()
         self._lines.clear()
+        await self._feeds.close()
         await self._membership.close()
 
     # Membership
 
-    def _line(self, topic: Topic) -> _Line:
+    def _line(self, topic: Topic) -> Line:
         line = self._lines.get(topic)
         if line is None:
-            line = _Line(topic, self.catalog.instruments.get(topic.symbol))
+            instrument = self.catalog.instruments.get(topic.symbol)
+            line = Line(topic, instrument, Ring(self._settings.ring_bytes))
             self._lines[topic] = line
+            self._feeds.add(line)
             self._membership.join(
-                group_name(topic), lambda message: self._receive(line, message)
+                line.group,
+                partial(self._intake.receive, line),
+                on_joined=partial(self._feeds.ask, topic),
             )
-        self._keep(line)
-        return line
-
-    def _keep(self, line: _Line) -> None:
         if line.leave_timer:
             line.leave_timer.cancel()
             line.leave_timer = None
+        return line
 
-    def _leave_if_unused(self, line: _Line) -> None:
-        if not line.sinks and line.leave_timer is None:
+    def _leave_if_unused(self, line: Line) -> None:
+        is_known = self._lines.get(line.topic) is line
+        if is_known and not line.is_followed and line.leave_timer is None:
             loop = asyncio.get_running_loop()
-            line.leave_timer = loop.call_later(self._grace_s, self._leave, line)
+            line.leave_timer = loop.call_later(
+                self._settings.grace_s, self._leave, line
+            )
 
-    def _leave(self, line: _Line) -> None:
+    def _leave(self, line: Line) -> None:
         del self._lines[line.topic]
-        self._membership.leave(group_name(line.topic))
+        self._membership.leave(line.group)
+        self._feeds.remove(line)
 
-    # Records
-
-    def _receive(self, line: _Line, message: Message) -> None:
-        self.counters.messages += 1
-        try:
-            batch = decode_message(message)
-        except InvalidLayerMessage:
-            self.counters.invalid += 1
-            return
-        if not isinstance(batch, NumberedRecords):
-            return
-        records = self._new_records(line, batch)
-        if records:
-            self._deliver(line, records)
-
-    def _new_records(self, line: _Line, batch: NumberedRecords) -> Sequence[Record]:
-        """Advance the line and return what it has not delivered yet."""
-        records, first = batch.records, batch.first
-        self.counters.records += len(records)
-        if batch.epoch < line.epoch:
-            self.counters.stale += len(records)
-            return ()
-        if batch.epoch > line.epoch:
-            expected = 1 if line.epoch else first
-            line.epoch, line.epoch_text = batch.epoch, epoch_text(batch.epoch)
-        else:
-            expected = line.number + 1
-        if first < expected:
-            self.counters.repeated += min(expected - first, len(records))
-            records, first = records[expected - first :], expected
-        elif first > expected:
-            self.counters.gaps += 1
-            self.counters.lost += first - expected
-        if records:
-            line.number = first + len(records) - 1
-            line.last = records[-1]
-        return records
-
-    def _deliver(self, line: _Line, records: Sequence[Record]) -> None:
-        first = line.number - len(records) + 1
-        for encoding, sinks in line.sinks.items():
-            frames = [
-                frame
-                for number, record in enumerate(records, first)
-                if (
-                    frame := encoding.data(
-                        record, line.instrument, number=number, epoch=line.epoch_text
-                    )
-                )
-            ]
-            self.counters.delivered += len(frames) * len(sinks)
-            for sink in sinks:
-                sink.deliver(frames)
+    def _flushed(self, topic: Topic) -> Line | None:
+        line = self._lines.get(topic)
+        if line is not None:
+            self._delivery.flush(line)
+        return line

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -15,6 +15,10 @@ RETRY_MAX_S = 0.5
 log = structlog.get_logger(__name__)
 
 
+def _pass() -> None:
+    """Do nothing."""
+
+
 class GroupLayer(Protocol):
     """What is needed of a channel layer; see `MarketDataChannelLayer`."""
 
@@ -23,6 +27,9 @@ class GroupLayer(Protocol):
 
     async def stop_listening(self, group: str) -> None:
         """Forget the group's listener."""
+
+    def reconnects(self) -> int:
+        """Return how often subscriptions were made again after a loss."""
 
 
 class Membership:
@@ -36,20 +43,28 @@ class Membership:
         self._wanted: dict[str, Listener] = {}
         self._joined: dict[str, Listener] = {}
         self._confirmed: dict[str, asyncio.Event] = {}
+        self._on_joined: dict[str, Callable[[], None]] = {}
         self._changed = asyncio.Event()
         self._is_away = False
         self._task: asyncio.Task[None] | None = None
 
-    def join(self, group: str, listener: Listener) -> None:
-        """Want the group's messages for the listener; returns at once."""
+    def join(
+        self, group: str, listener: Listener, *, on_joined: Callable[[], None] = _pass
+    ) -> None:
+        """Want the group's messages for the listener; returns at once.
+
+        ``on_joined`` is called once messages that are sent from then on will come.
+        """
         self._wanted[group] = listener
         self._confirmed[group] = asyncio.Event()
+        self._on_joined[group] = on_joined
         self._start()
 
     def leave(self, group: str) -> None:
         """Want no more messages of the group; returns at once."""
         self._wanted.pop(group, None)
         self._confirmed.pop(group, None)
+        self._on_joined.pop(group, None)
         self._start()
 
     async def wait_for(self, groups: Iterable[str], *, timeout_s: float) -> bool:
@@ -66,6 +81,10 @@ class Membership:
         except TimeoutError:
             return False
         return True
+
+    def reconnects(self) -> int:
+        """Return how often the layer lost Redis and joined again by itself."""
+        return self._layer.reconnects()
 
     async def close(self) -> None:
         """Stop, and leave what was joined as far as Redis can be reached."""
@@ -113,6 +132,7 @@ class Membership:
         self._joined[group] = listener
         if self._wanted.get(group) is listener:
             self._confirmed[group].set()
+            self._on_joined[group]()
 
     async def _leave(self, group: str) -> None:
         await self._layer.stop_listening(group)

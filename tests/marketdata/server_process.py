@@ -59,6 +59,7 @@ def running_server(prefix: str, **environment: str) -> Iterator[ServerProcess]:
             "CHANNEL_PREFIX": prefix,
             "ALLOWED_HOSTS": "127.0.0.1",
             "BROKERS_ENABLED": "binance",
+            "FEED_SILENT_S": "600",  # most tests publish without a feed's beats
             **environment,
         },
     )

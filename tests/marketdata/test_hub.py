@@ -2,59 +2,26 @@ import asyncio
 import json
 
 import pytest
+from msgspec import structs
 
+from marketdata import delivery, demands, feed_link
 from marketdata import hub as module
-from marketdata.effects import Position
+from marketdata.effects import Follow, Position
 from marketdata.frames.unified import UNIFIED_ENCODING as UNIFIED
-from marketdata.hub import Hub
-from marketdata.layer_messages import NumberedRecords, encode_message
+from marketdata.hub import Hub, HubSettings
+from marketdata.layer_messages import NumberedRecords, beat_group, demand_group
 from marketdata.publisher import Publisher
 from marketdata.records import Kind
-from marketdata.topics import Topic, group_name
+from marketdata.topics import Topic, group_name, topic_of
+from tests.marketdata.hub_fakes import FakeLayer, RecordingSink, state
 from tests.marketdata.polling import until
-from tests.marketdata.samples import BOOK, BTCUSDT, TRADE, catalog, tick
+from tests.marketdata.samples import BOOK, BTCUSDT, CANDLE, TRADE, catalog, tick
 
 TICKS = Topic(Kind.TICK, "binance", "BTCUSDT")
 TRADES = Topic(Kind.TRADE, "binance", "BTCUSDT")
 BOOKS = Topic(Kind.ORDERBOOK, "binance", "BTCUSDT")
-
-
-class RecordingSink:
-    """Keeps what is delivered."""
-
-    def __init__(self) -> None:
-        self.frames = []
-
-    def deliver(self, frames):
-        self.frames.extend(json.loads(frame) for frame in frames)
-
-    @property
-    def numbers(self):
-        return [frame["seq"] for frame in self.frames]
-
-
-class FakeLayer:
-    """Knows who listens; a test sends through `send`, Redis can be away."""
-
-    def __init__(self) -> None:
-        self.listeners = {}
-        self.is_away = False
-
-    async def listen(self, group, listener):
-        await asyncio.sleep(0)
-        if self.is_away:
-            raise ConnectionError("away")
-        self.listeners[group] = listener
-
-    async def stop_listening(self, group):
-        await asyncio.sleep(0)
-        if self.is_away:
-            raise ConnectionError("away")
-        del self.listeners[group]
-
-    def send(self, topic, *records, epoch=7, first=1):
-        batch = NumberedRecords(epoch, first, records)
-        self.listeners[group_name(topic)](encode_message(batch))
+CANDLES = topic_of(CANDLE)
+SETTINGS = HubSettings(grace_s=0.01)
 
 
 @pytest.fixture
@@ -63,15 +30,16 @@ def fake():
 
 
 @pytest.fixture
-async def hub(fake):
-    hub = Hub(fake, catalog("binance"), grace_s=0.01)
+async def hub(fake, monkeypatch):
+    monkeypatch.setattr(feed_link, "STATE_TIMEOUT_S", 0.01)
+    hub = Hub(fake, catalog("binance"), control=fake, settings=SETTINGS)
     yield hub
     await hub.close()
 
 
-async def join(hub, topic, sink, encoding=UNIFIED):
+async def join(hub, topic, sink, encoding=UNIFIED, **options):
     await hub.prepare([topic])
-    hub.attach(topic, encoding, sink)
+    hub.attach(Follow(topic, encoding, **options), sink)
 
 
 async def test_records_reach_each_sink_of_the_topic_in_order(hub, fake):
@@ -80,14 +48,14 @@ async def test_records_reach_each_sink_of_the_topic_in_order(hub, fake):
     await join(hub, TICKS, other)
     await join(hub, TRADES, trades)
 
-    fake.send(TICKS, tick(0), tick(1))
-    fake.send(TRADES, TRADE)
-    fake.send(TICKS, tick(2), first=3)
+    await fake.send(TICKS, tick(0), tick(1))
+    await fake.send(TRADES, TRADE)
+    await fake.send(TICKS, tick(2), first=3)
 
     assert one.numbers == other.numbers == [1, 2, 3]
     assert trades.numbers == [1]
     assert one.frames[0]["data"]["data"]["bid"] == 42_000.0
-    assert hub.counters.delivered == 7
+    assert hub.delivered == 7
 
 
 async def test_sink_that_is_attached_twice_gets_one_copy(hub, fake):
@@ -95,9 +63,83 @@ async def test_sink_that_is_attached_twice_gets_one_copy(hub, fake):
     await join(hub, TICKS, sink)
     await join(hub, TICKS, sink)
 
-    fake.send(TICKS, tick(0))
+    await fake.send(TICKS, tick(0))
 
     assert sink.numbers == [1]
+
+
+async def test_records_of_one_turn_go_out_together_in_one_batch(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+
+    fake.tell(TICKS, NumberedRecords(7, 1, [tick(0), tick(1)]))
+    fake.tell(TICKS, NumberedRecords(7, 3, [tick(2)]))
+    assert sink.batches == []
+    await asyncio.sleep(0)
+
+    assert [batch.count for batch in sink.batches] == [3]
+    assert sink.numbers == [1, 2, 3]
+
+
+async def test_sinks_share_the_bytes_of_a_batch(hub, fake):
+    one, other = RecordingSink(), RecordingSink()
+    await join(hub, TICKS, one)
+    await join(hub, TICKS, other)
+
+    await fake.send(TICKS, tick(0))
+
+    assert one.batches[0].wire is other.batches[0].wire
+
+
+async def test_position_is_behind_what_was_pending_and_is_delivered_first(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+
+    fake.tell(TICKS, NumberedRecords(7, 1, [tick(0), tick(1)]))
+
+    assert hub.position(TICKS) == Position(7, 2)
+    assert sink.numbers == [1, 2]
+
+
+async def test_sink_that_attaches_gets_nothing_that_was_pending_before(hub, fake):
+    one, other = RecordingSink(), RecordingSink()
+    await join(hub, TICKS, one)
+    fake.tell(TICKS, NumberedRecords(7, 1, [tick(0)]))
+
+    hub.attach(Follow(TICKS, UNIFIED), other)
+    await fake.send(TICKS, tick(1), first=2)
+
+    assert (one.numbers, other.numbers) == ([1, 2], [2])
+
+
+async def test_topic_whose_encoding_fails_does_not_stop_the_others(hub, fake):
+    class Broken:
+        def data(self, record, instrument, **options):
+            raise RuntimeError("a defect")
+
+    sink = RecordingSink()
+    await join(hub, TICKS, RecordingSink(), Broken())
+    await join(hub, TRADES, sink)
+
+    fake.tell(TICKS, NumberedRecords(7, 1, [tick(0)]))
+    await fake.send(TRADES, TRADE)
+
+    assert sink.numbers == [1]
+
+
+async def test_many_topics_leave_room_for_the_rest_of_the_loop(hub, fake, monkeypatch):
+    monkeypatch.setattr(delivery, "MAX_TURN_S", -1.0)
+    ticks, trades, turns = RecordingSink(), RecordingSink(), []
+    await join(hub, TICKS, ticks)
+    await join(hub, TRADES, trades)
+
+    fake.tell(TICKS, NumberedRecords(7, 1, [tick(0)]))
+    fake.tell(TRADES, NumberedRecords(7, 1, [TRADE]))
+    for _ in range(3):
+        turns.append((len(ticks.frames), len(trades.frames)))
+        await asyncio.sleep(0)
+
+    assert turns == [(0, 0), (1, 0), (1, 1)]
 
 
 async def test_record_is_encoded_once_per_encoding(hub, fake):
@@ -106,7 +148,7 @@ async def test_record_is_encoded_once_per_encoding(hub, fake):
         await join(hub, TICKS, RecordingSink(), UNIFIED)
         await join(hub, TICKS, _IgnoringSink(), encoding)
 
-    fake.send(TICKS, tick(0), tick(1))
+    await fake.send(TICKS, tick(0), tick(1))
 
     assert encoding.numbers == [1, 2]
 
@@ -131,7 +173,7 @@ async def test_detached_sink_gets_nothing_and_others_go_on(hub, fake):
     await join(hub, TICKS, other)
 
     hub.detach(TICKS, UNIFIED, one)
-    fake.send(TICKS, tick(0))
+    await fake.send(TICKS, tick(0))
 
     assert (one.numbers, other.numbers) == ([], [1])
 
@@ -147,7 +189,7 @@ async def test_group_is_left_after_the_grace_and_not_before_the_last_sink(hub, f
 
     hub.detach(TICKS, UNIFIED, one)
     await asyncio.sleep(0.05)
-    assert list(fake.listeners) == [group_name(TICKS)]
+    assert set(fake.listeners) == {group_name(TICKS), beat_group("binance")}
     hub.detach(TICKS, UNIFIED, other)
 
     await until(lambda: not fake.listeners)
@@ -156,12 +198,12 @@ async def test_group_is_left_after_the_grace_and_not_before_the_last_sink(hub, f
 async def test_group_is_kept_if_a_sink_comes_within_the_grace(hub, fake):
     sink = RecordingSink()
     await join(hub, TICKS, sink)
-    fake.send(TICKS, tick(0))
+    await fake.send(TICKS, tick(0))
 
     hub.detach(TICKS, UNIFIED, sink)
     await join(hub, TICKS, sink)
     await asyncio.sleep(0.05)
-    fake.send(TICKS, tick(1), first=2)
+    await fake.send(TICKS, tick(1), first=2)
 
     assert sink.numbers == [1, 2]
 
@@ -176,7 +218,7 @@ async def test_position_is_that_of_the_last_record(hub, fake):
     await join(hub, TICKS, RecordingSink())
     assert hub.position(TICKS) is None
 
-    fake.send(TICKS, tick(0), tick(1), epoch=7, first=11)
+    await fake.send(TICKS, tick(0), tick(1), epoch=7, first=11)
 
     assert hub.position(TICKS) == Position(7, 12)
 
@@ -184,7 +226,7 @@ async def test_position_is_that_of_the_last_record(hub, fake):
 async def test_position_is_unknown_again_after_the_group_was_left(hub, fake):
     sink = RecordingSink()
     await join(hub, TICKS, sink)
-    fake.send(TICKS, tick(0))
+    await fake.send(TICKS, tick(0))
     hub.detach(TICKS, UNIFIED, sink)
     await until(lambda: not fake.listeners)
 
@@ -197,8 +239,8 @@ async def test_lower_epoch_is_ignored_and_counted(hub, fake):
     sink = RecordingSink()
     await join(hub, TICKS, sink)
 
-    fake.send(TICKS, tick(0), epoch=8)
-    fake.send(TICKS, tick(1), tick(2), epoch=7, first=40)
+    await fake.send(TICKS, tick(0), epoch=8)
+    await fake.send(TICKS, tick(1), tick(2), epoch=7, first=40)
 
     assert sink.numbers == [1]
     assert hub.counters.stale == 2
@@ -209,8 +251,8 @@ async def test_higher_epoch_begins_anew(hub, fake):
     sink = RecordingSink()
     await join(hub, TICKS, sink)
 
-    fake.send(TICKS, tick(0), epoch=7, first=40)
-    fake.send(TICKS, tick(1), epoch=8, first=1)
+    await fake.send(TICKS, tick(0), epoch=7, first=40)
+    await fake.send(TICKS, tick(1), epoch=8, first=1)
 
     assert [(frame["epoch"], frame["seq"]) for frame in sink.frames] == [
         ("7", 40),
@@ -225,8 +267,8 @@ async def test_higher_epoch_begins_anew(hub, fake):
 async def test_holes_in_the_numbers_are_counted(hub, fake, epoch, first, lost):
     await join(hub, TICKS, RecordingSink())
 
-    fake.send(TICKS, tick(0), epoch=7, first=1)
-    fake.send(TICKS, tick(1), epoch=epoch, first=first)
+    await fake.send(TICKS, tick(0), epoch=7, first=1)
+    await fake.send(TICKS, tick(1), epoch=epoch, first=first)
 
     assert (hub.counters.gaps, hub.counters.lost) == (lost > 0, lost)
 
@@ -234,7 +276,7 @@ async def test_holes_in_the_numbers_are_counted(hub, fake, epoch, first, lost):
 async def test_join_in_the_middle_of_an_epoch_is_no_hole(hub, fake):
     await join(hub, TICKS, RecordingSink())
 
-    fake.send(TICKS, tick(0), first=1_000)
+    await fake.send(TICKS, tick(0), first=1_000)
 
     assert hub.counters.gaps == 0
 
@@ -243,9 +285,9 @@ async def test_repeated_numbers_are_delivered_once(hub, fake):
     sink = RecordingSink()
     await join(hub, TICKS, sink)
 
-    fake.send(TICKS, tick(0), tick(1), first=1)
-    fake.send(TICKS, tick(1), tick(2), first=2)
-    fake.send(TICKS, tick(0), first=1)
+    await fake.send(TICKS, tick(0), tick(1), first=1)
+    await fake.send(TICKS, tick(1), tick(2), first=2)
+    await fake.send(TICKS, tick(0), first=1)
 
     assert sink.numbers == [1, 2, 3]
     assert hub.counters.repeated == 2
@@ -263,25 +305,23 @@ async def test_snapshot_is_the_last_record_with_its_number(hub, fake):
     await join(hub, TICKS, RecordingSink())
     assert hub.snapshot(TICKS, UNIFIED) is None
 
-    fake.send(TICKS, tick(0), tick(1))
+    await fake.send(TICKS, tick(0), tick(1))
 
     assert hub.snapshot(TICKS, UNIFIED) == UNIFIED.data(
         tick(1), BTCUSDT, number=2, epoch="7", phase="snapshot"
     )
 
 
-async def test_snapshot_of_a_book_is_a_whole_book_only(hub, fake):
-    change = type(BOOK)(
-        **{name: getattr(BOOK, name) for name in BOOK.__struct_fields__}
-        | {"is_snapshot": False}
-    )
+async def test_snapshot_of_a_book_is_the_last_whole_one(hub, fake):
+    change = structs.replace(BOOK, is_snapshot=False)
     await join(hub, BOOKS, RecordingSink())
 
-    fake.send(BOOKS, BOOK)
-    assert json.loads(hub.snapshot(BOOKS, UNIFIED))["seq"] == 1
-    fake.send(BOOKS, change, first=2)
+    await fake.send(BOOKS, BOOK)
+    await fake.send(BOOKS, change, change, first=2)
 
-    assert hub.snapshot(BOOKS, UNIFIED) is None
+    snapshot = json.loads(hub.snapshot(BOOKS, UNIFIED))
+    assert (snapshot["seq"], snapshot["data"]["data"]["snapshot"]) == (1, True)
+    assert hub.position(BOOKS) == Position(7, 3)
 
 
 async def test_new_catalog_changes_frames_of_followed_topics(hub, fake):
@@ -293,7 +333,7 @@ async def test_new_catalog_changes_frames_of_followed_topics(hub, fake):
     )
 
     hub.set_catalog(renamed)
-    fake.send(TICKS, tick(0, bid=1.26, ask=1.26))
+    await fake.send(TICKS, tick(0, bid=1.26, ask=1.26))
 
     assert sink.frames[0]["symbol"] == "XBT/USDT"
     assert sink.frames[0]["data"]["data"]["bid"] == 1.3
@@ -304,7 +344,7 @@ async def test_catalog_without_the_instrument_keeps_followed_topics(hub, fake):
     await join(hub, TICKS, sink)
 
     hub.set_catalog(type(catalog())([], []))
-    fake.send(TICKS, tick(0))
+    await fake.send(TICKS, tick(0))
 
     assert sink.frames[0]["symbol"] == "BTC/USDT"
 
@@ -321,7 +361,7 @@ async def test_prepare_returns_while_redis_is_away_and_data_come_later(
     fake.is_away = False
 
     await until(lambda: fake.listeners)
-    fake.send(TICKS, tick(0))
+    await fake.send(TICKS, tick(0))
     assert sink.numbers == [1]
 
 
@@ -338,7 +378,8 @@ async def test_group_is_left_although_redis_was_away(hub, fake):
 
 
 async def test_two_thousand_ticks_go_through_redis_in_order(make_layer, redis, prefix):
-    hub = Hub(make_layer(), catalog("binance"), grace_s=0.01)
+    layer = make_layer()
+    hub = Hub(layer, catalog("binance"), control=layer, settings=SETTINGS)
     publisher = Publisher(make_layer(), epoch=7)
     one, other = RecordingSink(), RecordingSink()
     await join(hub, TICKS, one)
@@ -356,3 +397,319 @@ async def test_two_thousand_ticks_go_through_redis_in_order(make_layer, redis, p
     assert await redis.pubsub_numsub(name) == [(name.encode(), 1)]
     await hub.close()
     assert await redis.pubsub_numsub(name) == [(name.encode(), 0)]
+
+
+# What feeds say
+
+
+async def test_first_follower_asks_where_the_topic_is_and_waits_for_it(hub, fake):
+    fake.states[TICKS] = state(epoch=7, head=40, stored=38, last=tick(0))
+
+    await hub.prepare([TICKS])
+
+    ((group, demand),) = fake.demands
+    assert group == demand_group("binance")
+    assert (demand.followed, demand.asked) == ([TICKS], [TICKS])
+    assert hub.position(TICKS) == Position(7, 40)
+    assert hub.stored(TICKS) == 38
+    assert json.loads(hub.snapshot(TICKS, UNIFIED))["seq"] == 40
+
+
+async def test_demand_names_all_topics_of_the_broker_once_per_turn(hub, fake):
+    await hub.prepare([TICKS, TRADES, BOOKS])
+    await until(lambda: fake.demands)
+    await asyncio.sleep(0.01)
+
+    ((_, demand),) = fake.demands
+    assert set(demand.followed) == set(demand.asked) == {TICKS, TRADES, BOOKS}
+
+
+async def test_demand_no_longer_names_a_topic_that_was_left(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+    await join(hub, TRADES, sink)
+    fake.demands.clear()
+
+    hub.detach(TICKS, UNIFIED, sink)
+    await until(lambda: fake.demands)
+
+    ((_, demand),) = fake.demands
+    assert (demand.followed, demand.asked) == ([TRADES], [])
+
+
+async def test_demand_is_repeated_and_asks_again_what_was_not_answered(
+    hub, fake, monkeypatch
+):
+    monkeypatch.setattr(demands, "REPEAT_S", 0.03)
+    fake.states[TICKS] = state(head=1)
+    await hub.prepare([TICKS, TRADES])
+    hub.attach(Follow(TICKS, UNIFIED), RecordingSink())
+    hub.attach(Follow(TRADES, UNIFIED), RecordingSink())
+
+    await until(lambda: len(fake.demands) == 3)
+
+    assert {tuple(demand.asked) for _, demand in fake.demands[1:]} == {(TRADES,)}
+
+
+async def test_demand_waits_while_redis_is_away(hub, fake, monkeypatch):
+    monkeypatch.setattr(demands, "_RETRY_S", 0.01)
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+    fake.demands.clear()
+    fake.is_away = True
+    hub.detach(TICKS, UNIFIED, sink)
+    await asyncio.sleep(0.05)
+
+    fake.is_away = False
+
+    await until(lambda: fake.demands)
+    assert fake.demands[0][1].followed == []
+
+
+async def test_records_after_the_state_have_no_hole(hub, fake):
+    fake.states[TICKS] = state(epoch=7, head=40)
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+
+    await fake.send(TICKS, tick(0), first=41)
+
+    assert sink.codes == []
+    assert hub.counters.gaps == 0
+
+
+async def test_state_with_a_higher_head_tells_what_was_lost(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+    await fake.send(TICKS, tick(0), first=1)
+
+    fake.tell(TICKS, state(epoch=7, head=4, last=tick(3)))
+    await fake.send(TICKS, tick(4), first=5)
+
+    gap = sink.frames[1]
+    assert (gap["code"], gap["symbol"]) == ("GAP", "BTC/USDT")
+    assert (gap["from"], gap["to"]) == (1_704_153_600_123, 1_704_153_600_126)
+    assert sink.numbers == [1, 5]
+    assert hub.counters.lost == 3
+
+
+async def test_state_that_is_older_than_the_records_changes_nothing(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+    await fake.send(TICKS, tick(5), first=6)
+
+    fake.tell(TICKS, state(epoch=7, head=2, last=tick(1)))
+    fake.tell(TICKS, state(epoch=6, head=90, last=tick(1)))
+
+    assert hub.position(TICKS) == Position(7, 6)
+    assert json.loads(hub.snapshot(TICKS, UNIFIED))["seq"] == 6
+    assert sink.codes == []
+
+
+async def test_what_is_known_from_before_the_epoch_has_no_number(hub, fake):
+    fake.states[TICKS] = state(epoch=7, head=0, last=tick(0))
+
+    await hub.prepare([TICKS])
+
+    assert hub.position(TICKS) == Position(7, 0)
+    snapshot = json.loads(hub.snapshot(TICKS, UNIFIED))
+    assert ("seq" in snapshot, snapshot["phase"]) == (False, "snapshot")
+
+
+async def test_gap_comes_before_the_records_that_follow_it(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+
+    await fake.send(TICKS, tick(0), first=1)
+    fake.tell(TICKS, NumberedRecords(7, 2, [tick(1)]))
+    await fake.send(TICKS, tick(9), first=10)
+
+    assert [frame.get("seq", frame.get("code")) for frame in sink.frames] == [
+        *(1, 2, "GAP", 10)
+    ]
+    gap = sink.frames[2]
+    assert gap["from"] == sink.frames[1]["data"]["timestamp"]
+    assert gap["to"] == sink.frames[3]["data"]["timestamp"]
+
+
+async def test_silent_feed_is_told_once_and_so_is_its_return(fake, monkeypatch):
+    monkeypatch.setattr(feed_link, "STATE_TIMEOUT_S", 0.01)
+    settings = HubSettings(grace_s=0.01, feed_silent_s=0.1)
+    hub = Hub(fake, catalog("binance"), control=fake, settings=settings)
+    sink, trades = RecordingSink(), RecordingSink()
+    await join(hub, TICKS, sink)
+    await join(hub, TRADES, trades)
+
+    for _ in range(4):
+        fake.beat("binance")
+        await asyncio.sleep(0.05)
+    assert sink.codes == []
+    assert hub.feed_notice(TICKS, UNIFIED) is None
+    await until(lambda: sink.codes)
+    assert json.loads(hub.feed_notice(TICKS, UNIFIED)) == sink.frames[0]
+    await asyncio.sleep(0.15)
+    fake.beat("binance")
+
+    assert sink.codes == trades.codes == ["FEED_DOWN", "FEED_UP"]
+    assert sink.frames[0]["broker"] == "binance"
+    await hub.close()
+
+
+async def test_feed_without_its_broker_is_down(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+
+    fake.beat("binance", is_live=False)
+    fake.beat("binance", is_live=False)
+    fake.beat("binance", epoch=6)
+    fake.beat("binance")
+
+    assert sink.codes == ["FEED_DOWN", "FEED_UP"]
+
+
+async def test_feed_that_starts_anew_is_asked_again(hub, fake):
+    await join(hub, TICKS, RecordingSink())
+    fake.beat("binance", epoch=7)
+    await until(lambda: len(fake.demands) == 2)
+
+    fake.beat("binance", epoch=8)
+
+    await until(lambda: len(fake.demands) == 3)
+    assert fake.demands[-1][1].asked == [TICKS]
+
+
+async def test_topics_are_asked_again_after_redis_was_away(hub, fake):
+    await join(hub, TICKS, RecordingSink())
+    fake.beat("binance")
+    await until(lambda: len(fake.demands) == 2)
+
+    fake.reconnected = 1
+    fake.beat("binance")
+
+    await until(lambda: len(fake.demands) == 3)
+    assert fake.demands[-1][1].asked == [TICKS]
+
+
+async def test_beats_carry_what_is_stored(hub, fake):
+    await join(hub, TICKS, RecordingSink())
+    await fake.send(TICKS, tick(0), epoch=7, first=50, stored=12)
+    assert hub.stored(TICKS) == 12
+
+    fake.beat("binance", epoch=7, stored={group_name(TICKS): 49})
+    assert hub.stored(TICKS) == 49
+    await fake.send(TICKS, tick(1), epoch=8, first=1)
+
+    assert hub.stored(TICKS) == 0
+
+
+async def test_beats_of_a_broker_that_nobody_follows_are_left(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+
+    hub.detach(TICKS, UNIFIED, sink)
+
+    await until(lambda: not fake.listeners)
+
+
+# The ring
+
+
+async def test_ring_has_what_followed_a_position(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+    for start in range(0, 9, 3):
+        await fake.send(TICKS, *(tick(start + n) for n in range(3)), first=start + 1)
+
+    found = hub.ring_since(TICKS, UNIFIED, Position(7, 4))
+
+    frames = [frame for batch in found for frame in batch.payloads]
+    assert [json.loads(frame)["seq"] for frame in frames] == [5, 6, 7, 8, 9]
+    assert found[-1] is sink.batches[-1]
+    assert hub.ring_since(TICKS, UNIFIED, Position(7, 9)) == []
+
+
+@pytest.mark.parametrize("position", [(7, 0), (6, 5), (8, 1)])
+async def test_ring_does_not_have_what_it_never_got(hub, fake, position):
+    await join(hub, TICKS, RecordingSink())
+    await fake.send(TICKS, tick(4), first=5)
+
+    assert hub.ring_since(TICKS, UNIFIED, Position(*position)) is None
+
+
+async def test_ring_encodes_for_an_encoding_that_nobody_used(hub, fake):
+    await join(hub, TICKS, RecordingSink(), UNIFIED)
+    await fake.send(TICKS, tick(0), tick(1), first=1)
+
+    (batch,) = hub.ring_since(TICKS, Numbers(), Position(7, 1))
+
+    assert batch.payloads == [b"2"]
+
+
+class Numbers:
+    """Frames that are the number."""
+
+    def data(self, record, instrument, *, number, **options):
+        return str(number).encode()
+
+
+# Conflation; its rules are tested in test_conflation
+
+
+async def test_conflated_sink_gets_the_newest_and_what_it_missed(hub, fake):
+    full, slow = RecordingSink(), RecordingSink()
+    await join(hub, TICKS, full)
+    await join(hub, TICKS, slow, conflate_ms=20)
+    slow.is_ready = False
+
+    for number in range(5):
+        await fake.send(TICKS, tick(number), first=number + 1)
+    slow.is_ready = True
+    slow.take_offers()
+
+    assert full.numbers == [1, 2, 3, 4, 5]
+    assert slow.numbers == [5]
+    assert (slow.frames[0]["skipped"], slow.skipped) == (4, 4)
+
+
+async def test_trades_are_never_conflated(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TRADES, sink, conflate_ms=20)
+
+    await fake.send(TRADES, TRADE, TRADE)
+
+    assert sink.numbers == [1, 2]
+
+
+async def test_sink_that_attaches_again_goes_on_as_wanted_now(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink)
+    await join(hub, TICKS, sink, conflate_ms=1_000)
+    await fake.send(TICKS, tick(0), tick(1), first=1)
+    assert sink.numbers == [2]
+
+    await join(hub, TICKS, sink)
+    await fake.send(TICKS, tick(2), tick(3), first=3)
+
+    assert sink.numbers == [2, 3, 4]
+    hub.detach(TICKS, UNIFIED, sink)
+    await fake.send(TICKS, tick(4), first=5)
+    assert sink.numbers == [2, 3, 4]
+
+
+async def test_conflated_sink_hears_of_gaps(hub, fake):
+    sink = RecordingSink()
+    await join(hub, TICKS, sink, conflate_ms=1_000)
+
+    await fake.send(TICKS, tick(0), first=1)
+    await fake.send(TICKS, tick(9), first=10)
+
+    assert sink.codes == ["GAP"]
+
+
+async def test_final_candle_is_not_left_out(hub, fake):
+    sink = RecordingSink()
+    await join(hub, CANDLES, sink, conflate_ms=1_000)
+    final = structs.replace(CANDLE, is_final=True)
+
+    await fake.send(CANDLES, CANDLE, CANDLE, final, CANDLE)
+
+    assert sink.numbers == [2, 3]

@@ -2,14 +2,16 @@ import asyncio
 
 import pytest
 
+from marketdata.effects import Follow
 from marketdata.frames.unified import UNIFIED_ENCODING as UNIFIED
-from marketdata.hub import Hub
+from marketdata.hub import Hub, HubSettings
 from marketdata.layers import MarketDataChannelLayer
 from marketdata.publisher import Publisher
+from tests.marketdata.hub_fakes import RecordingSink
 from tests.marketdata.polling import until
 from tests.marketdata.private_redis import PrivateRedis, find_program
 from tests.marketdata.samples import TRADE, catalog, tick
-from tests.marketdata.test_hub import TICKS, TRADES, RecordingSink
+from tests.marketdata.test_hub import TICKS, TRADES
 
 
 @pytest.fixture
@@ -32,20 +34,22 @@ async def layers(private_redis):
 
 async def test_stream_goes_on_by_itself_after_redis_was_killed(private_redis, layers):
     publisher = Publisher(layers[0], epoch=7)
-    hub = Hub(layers[1], catalog("binance"), grace_s=0.01)
+    settings = HubSettings(grace_s=0.01, feed_silent_s=60)
+    hub = Hub(layers[1], catalog("binance"), control=layers[1], settings=settings)
     sink, trades = RecordingSink(), RecordingSink()
     await hub.prepare([TICKS])
-    hub.attach(TICKS, UNIFIED, sink)
+    hub.attach(Follow(TICKS, UNIFIED), sink)
     publisher.publish([tick(0)])
     await until(lambda: sink.numbers == [1])
 
     private_redis.kill()
     publisher.publish([tick(1), tick(2)])
     await hub.prepare([TRADES])
-    hub.attach(TRADES, UNIFIED, trades)
+    hub.attach(Follow(TRADES, UNIFIED), trades)
     await until(lambda: publisher.counters.failed_flushes)
     await asyncio.to_thread(private_redis.start)
-    await until(lambda: layers[1].reconnects() == 1, timeout_s=20)
+    # The topic and the beats of its broker.
+    await until(lambda: layers[1].reconnects() == 2, timeout_s=20)
     publisher.publish([tick(3)])
 
     # What was published before the hub was back is a hole that the numbers show.

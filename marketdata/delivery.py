@@ -1,0 +1,48 @@
+"""When topics' records go out: what came in a turn of the loop, at its end.
+
+There is no timer: under light load a record leaves at once, under heavy load more of
+them come per turn and leave together.
+"""
+
+import asyncio
+
+import structlog
+
+from marketdata.line import Line
+
+# Of work on deliveries before sockets are read and Redis is heard again.
+MAX_TURN_S = 0.02
+
+log = structlog.get_logger(__name__)
+
+
+class Delivery:
+    """Sends what lines have pending; ``delivered`` counts frames times sinks."""
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self._dirty: dict[Line, None] = {}
+
+    def schedule(self, line: Line) -> None:
+        """Flush the line at the end of this turn of the loop."""
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self._flush_all)
+        self._dirty[line] = None
+
+    def flush(self, line: Line) -> None:
+        """Send what is pending now."""
+        self._dirty.pop(line, None)
+        if line.pending:
+            try:
+                self.delivered += line.deliver()
+            except Exception:  # a defect in one topic must not stop the others
+                log.exception("records could not be delivered", group=line.group)
+
+    def _flush_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + MAX_TURN_S
+        while self._dirty:
+            self.flush(next(iter(self._dirty)))
+            if loop.time() > end_s and self._dirty:
+                loop.call_soon(self._flush_all)
+                return

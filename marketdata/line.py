@@ -1,0 +1,236 @@
+"""One topic in a process: where it is, who follows it, what came and has not gone."""
+
+import asyncio
+from collections.abc import Sequence
+
+from marketdata.catalog import Instrument
+from marketdata.codes import StatusCode
+from marketdata.conflation import Conflator, Numbered, Sink
+from marketdata.effects import Follow, Position
+from marketdata.encodings import Encoding, Notice
+from marketdata.layer_messages import TopicState
+from marketdata.line_numbers import Numbers
+from marketdata.records import Kind, OrderBook, Record
+from marketdata.ring import Ring, Stretch
+from marketdata.topics import Topic, group_name
+from marketdata.wire import Batch, make_batches
+
+# Of these each record makes those before it superfluous.
+_NEWEST_IS_ENOUGH = (Kind.TICK, Kind.TICKER)
+_NEVER_CONFLATED = (Kind.TRADE, Kind.FOREIGN)
+
+
+class Line:
+    """A topic's state in this process, and the way of its records to its sinks.
+
+    ``pending`` came in this turn of the loop and goes out at its end.
+    """
+
+    def __init__(self, topic: Topic, instrument: Instrument | None, ring: Ring) -> None:
+        self.topic = topic
+        self.group = group_name(topic)
+        self.instrument = instrument
+        self.numbers = Numbers()
+        self.ring = ring
+        self.pending: list[Record] = []
+        self.is_recorded = False
+        self.is_answered = asyncio.Event()  # the feed has said where the topic is
+        self.leave_timer: asyncio.TimerHandle | None = None
+        self._sinks: dict[Encoding, dict[Sink, None]] = {}
+        self._conflators: dict[tuple[Encoding, int], Conflator] = {}
+        self._stored = 0  # of its epoch, up to this number
+        self._stored_epoch = 0
+        self._count = 0  # of records delivered
+        # The last record with its number and epoch, as far as they are known.
+        self._snapshot: tuple[Record, int | None, str | None] | None = None
+        self._last: Record | None = None
+
+    # Who follows
+
+    @property
+    def is_followed(self) -> bool:
+        """True if there is a sink."""
+        return bool(self._sinks or self._conflators)
+
+    def attach(self, follow: Follow, sink: Sink) -> None:
+        """Deliver to the sink as it is wanted from now on, once."""
+        encoding, interval_ms = follow.encoding, follow.conflate_ms
+        if self.topic.kind in _NEVER_CONFLATED or not interval_ms:
+            self._detach_conflated(encoding, sink)
+            self._sinks.setdefault(encoding, {})[sink] = None
+            return
+        conflator = self._conflators.get((encoding, interval_ms))
+        if conflator is None or not conflator.has(sink):
+            self.detach(encoding, sink)
+            conflator = self._conflator(encoding, interval_ms)
+            conflator.add(sink)
+
+    def detach(self, encoding: Encoding, sink: Sink) -> None:
+        """Deliver nothing more to the sink; harmless if it gets nothing."""
+        sinks = self._sinks.get(encoding)
+        if sinks is not None:
+            sinks.pop(sink, None)
+            if not sinks:
+                del self._sinks[encoding]
+        self._detach_conflated(encoding, sink)
+
+    def _conflator(self, encoding: Encoding, interval_ms: int) -> Conflator:
+        def encode(item: Numbered, skipped: int) -> bytes | None:
+            return encoding.data(
+                item.record,
+                self.instrument,
+                number=item.number,
+                epoch=item.epoch,
+                skipped=skipped,
+            )
+
+        key = (encoding, interval_ms)
+        if key not in self._conflators:
+            interval_s = interval_ms / 1_000
+            self._conflators[key] = Conflator(interval_s, encode, self._count)
+        return self._conflators[key]
+
+    def _detach_conflated(self, encoding: Encoding, sink: Sink) -> None:
+        for key, conflator in list(self._conflators.items()):
+            if key[0] == encoding and conflator.remove(sink) and not len(conflator):
+                del self._conflators[key]
+
+    # What is known
+
+    @property
+    def position(self) -> Position | None:
+        """Where the topic is, None while unknown."""
+        numbers = self.numbers
+        return Position(numbers.epoch, numbers.number) if numbers.epoch else None
+
+    @property
+    def stored(self) -> int:
+        """Up to this number of its epoch the topic is in the database; 0 if unknown."""
+        return self._stored if self._stored_epoch == self.numbers.epoch else 0
+
+    def snapshot(self, encoding: Encoding) -> bytes | None:
+        """Return the frame of the last record (of a book, the last whole one)."""
+        if self._snapshot is None:
+            return None
+        record, number, epoch = self._snapshot
+        return encoding.data(
+            record, self.instrument, number=number, epoch=epoch, phase="snapshot"
+        )
+
+    def note_stored(self, epoch: int, number: int) -> None:
+        """Note up to where the epoch is in the database."""
+        if epoch != self._stored_epoch:
+            self._stored_epoch, self._stored = epoch, 0
+        self._stored = max(self._stored, number)
+
+    def note_state(self, state: TopicState) -> None:
+        """Take over what the feed knows and we do not; the numbers have been moved."""
+        self.note_stored(state.epoch, state.stored)
+        self.is_answered.set()
+        self.is_recorded = state.is_recorded
+        if state.last is not None and (
+            self._snapshot is None or self._snapshot[0].time_us < state.last.time_us
+        ):
+            # Changes of a book may have followed the last whole one.
+            if state.head and not isinstance(state.last, OrderBook):
+                self._snapshot = (state.last, state.head, self.numbers.epoch_text)
+            else:
+                self._snapshot = (state.last, None, None)
+            self._last = state.last
+
+    def gap(self, lost: int, following: Record | None) -> Notice:
+        """Return what to tell the followers about records that never came."""
+        return Notice(
+            StatusCode.GAP,
+            self.topic,
+            f"{lost} records were lost on their way to the server",
+            from_us=self._last.time_us if self._last else None,
+            to_us=following.time_us if following else None,
+        )
+
+    # Delivery
+
+    def deliver(self) -> int:
+        """Send what is pending to all sinks; return the number of frames times sinks.
+
+        A record is encoded once per encoding in use.
+        """
+        records, self.pending = self.pending, []
+        first = self.numbers.number - len(records) + 1
+        now_s = asyncio.get_running_loop().time()
+        stretch = Stretch(self.numbers.epoch, first, records, now_s)
+        self._note(records, first)
+        delivered = 0
+        for encoding, sinks in self._sinks.items():
+            batches = stretch.batches[encoding] = self._encode(encoding, stretch)
+            for batch in batches:
+                delivered += batch.count * len(sinks)
+                for sink in sinks:
+                    sink.deliver(batch)
+        if self._conflators:
+            newest = self._numbered(records, first)
+            for conflator in self._conflators.values():
+                conflator.put(newest)
+        self.ring.append(stretch)
+        return delivered
+
+    def announce(self, notice: Notice) -> None:
+        """Send a notice to all sinks, each in its encoding."""
+        for encoding, sinks in self._sinks.items():
+            if frame := encoding.notice(notice, self.instrument):
+                batch = Batch((frame,))
+                for sink in sinks:
+                    sink.deliver(batch)
+        for (encoding, _), conflator in self._conflators.items():
+            if frame := encoding.notice(notice, self.instrument):
+                conflator.announce(Batch((frame,)))
+
+    def since(self, encoding: Encoding, position: Position) -> list[Batch] | None:
+        """Return the frames after a position that was delivered lately, oldest first.
+
+        None if the ring does not hold all of them.
+        """
+        if position == self.position:
+            return []
+        found = self.ring.since(position, head=self.numbers.number)
+        if found is None:
+            return None
+        batches: list[Batch] = []
+        for stretch, index in found:
+            made = None if index else stretch.batches.get(encoding)
+            batches += made or self._encode(encoding, stretch, index)
+        return batches
+
+    def _encode(
+        self, encoding: Encoding, stretch: Stretch, index: int = 0
+    ) -> list[Batch]:
+        epoch, instrument, data = (
+            self.numbers.epoch_text,
+            self.instrument,
+            encoding.data,
+        )
+        records = stretch.records[index:] if index else stretch.records
+        frames = [
+            data(record, instrument, number=number, epoch=epoch)
+            for number, record in enumerate(records, stretch.first + index)
+        ]
+        return make_batches([frame for frame in frames if frame is not None])
+
+    def _note(self, records: Sequence[Record], first: int) -> None:
+        epoch, last = self.numbers.epoch_text, self.numbers.number
+        self._count += len(records)
+        self._last = records[-1]
+        if self.topic.kind is not Kind.ORDERBOOK:
+            self._snapshot = (records[-1], last, epoch)
+            return
+        for number, record in enumerate(records, first):
+            if isinstance(record, OrderBook) and record.is_snapshot:
+                self._snapshot = (record, number, epoch)
+
+    def _numbered(self, records: Sequence[Record], first: int) -> list[Numbered]:
+        epoch, before = self.numbers.epoch_text, self._count - len(records)
+        start = len(records) - 1 if self.topic.kind in _NEWEST_IS_ENOUGH else 0
+        return [
+            Numbered(records[index], first + index, epoch, before + index + 1)
+            for index in range(start, len(records))
+        ]

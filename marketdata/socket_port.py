@@ -1,0 +1,146 @@
+"""The sending side of a socket of our server: straight into the kernel where it can.
+
+Twisted's transport writes in the next turn of the loop, after asking the kernel when it
+may: three system calls and a callback per write. A socket with nothing left to send
+needs one of them.
+"""
+
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.websocket.protocol import WebSocketProtocol as Autobahn
+from twisted.internet import interfaces, tcp, unix
+from zope.interface import implementer
+
+from marketdata.wire import Batch, close_reason
+
+# Bytes that the kernel keeps unsent. Left alone it takes 3.8 MiB of a reader that
+# stopped, so that what a slow one reads would be long past.
+NOTSENT_BYTES = 128 * 1024
+SHORT_NOTSENT_BYTES = 16 * 1024
+MAX_UNANSWERED_PINGS = 2
+
+# Behind TLS the transport is another type, whose socket takes ciphered bytes only.
+_PLAIN_TRANSPORTS = (tcp.Server, unix.Server)
+_OPEN = Autobahn.STATE_OPEN
+
+
+class SocketPort(ABC):
+    """A `Port` of a WebSocket protocol that has its transport.
+
+    ``has_deflate`` and ``unanswered_pings`` are for the protocol to set.
+    """
+
+    is_streaming: bool  # which kind of producer it is to the transport
+
+    def __init__(self, protocol: Any) -> None:
+        self.is_ready = True
+        self.on_ready: Callable[[], None] = lambda: None
+        self.has_deflate = False
+        self.unanswered_pings = 0
+        self._protocol = protocol
+        self._transport = protocol.transport
+
+    @abstractmethod
+    def write_bytes(self, data: bytes) -> None:
+        """Send after all that was written before, by whomever."""
+
+    def write(self, batch: Batch) -> None:
+        if self._protocol.state == _OPEN:
+            self.write_bytes(batch.deflated_wire if self.has_deflate else batch.wire)
+
+    def close(self, code: int, reason: str) -> None:
+        if self._protocol.state == _OPEN:
+            # sendClose refuses 1001 and 1009.
+            self._protocol.sendCloseFrame(int(code), close_reason(reason))
+        self.is_ready = False
+
+    def keep_short(self) -> None:
+        return
+
+    def is_answering(self) -> bool:
+        self.unanswered_pings += 1
+        return self.unanswered_pings <= MAX_UNANSWERED_PINGS
+
+    async def finish(self) -> None:
+        return
+
+    def resumeProducing(self) -> None:
+        if self._protocol.state == _OPEN:
+            self.is_ready = True
+            self.on_ready()
+
+    def stopProducing(self) -> None:
+        self.is_ready = False
+
+
+@implementer(interfaces.IPullProducer)
+class PlainPort(SocketPort):
+    """Writes to a plain socket itself; the transport gets what that did not take.
+
+    As a pull producer it is called whenever the transport has emptied its buffer.
+    """
+
+    is_streaming = False
+
+    def __init__(self, protocol: Any) -> None:
+        super().__init__(protocol)
+        self._send = self._transport.socket.send
+
+    def write_bytes(self, data: bytes) -> None:
+        transport = self._transport
+        if transport._tempDataBuffer or transport.dataBuffer:
+            self._write_rest(data, 0)
+            return
+        try:
+            taken = self._send(data)
+        except OSError:
+            # Full, or broken: then the transport will notice and end the connection.
+            taken = 0
+        if taken != len(data):
+            self._write_rest(data, taken)
+
+    def keep_short(self) -> None:
+        limit_unsent(self._transport.socket, SHORT_NOTSENT_BYTES)
+
+    def resumeProducing(self) -> None:
+        transport = self._transport
+        if not transport._tempDataBuffer and not transport.dataBuffer:
+            super().resumeProducing()
+
+    def _write_rest(self, data: bytes, taken: int) -> None:
+        self.is_ready = False
+        self._transport.write(data[taken:] if taken else data)
+
+
+@implementer(interfaces.IPushProducer)
+class TransportPort(SocketPort):
+    """Writes to the transport alone: TLS, and whatever else is not a plain socket.
+
+    As a push producer it is told when the transport's buffer passes 64 KiB and when it
+    is empty again.
+    """
+
+    is_streaming = True
+
+    def write_bytes(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def pauseProducing(self) -> None:
+        self.is_ready = False
+
+
+def make_port(protocol: Any) -> SocketPort:
+    """Return the port of a WebSocket protocol that has its transport."""
+    transport = protocol.transport
+    if type(transport) in _PLAIN_TRANSPORTS and not getattr(transport, "TLS", False):
+        return PlainPort(protocol)
+    return TransportPort(protocol)
+
+
+def limit_unsent(connection: socket.socket, size: int) -> None:
+    """Let the kernel take at most so many bytes that it cannot send yet."""
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
