@@ -14,12 +14,13 @@ class FollowedInstrument(msgspec.Struct, frozen=True):
     """An instrument that a feed shall deliver.
 
     ``symbol`` is canonical, ``broker_symbol`` the broker's spelling, ``decimals`` the
-    precision of its prices.
+    precision of its prices. ``is_recorded`` says whether its records are to be stored.
     """
 
     symbol: str
     broker_symbol: str
     decimals: int
+    is_recorded: bool = True
 
 
 class FeedCounters(msgspec.Struct):
@@ -38,6 +39,7 @@ class Feed(Protocol):
     """
 
     broker: str
+    is_simulated: bool
     counters: FeedCounters
 
     def follow(self, instruments: Sequence[FollowedInstrument]) -> None:

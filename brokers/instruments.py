@@ -12,6 +12,8 @@ def followed_instruments(catalog: Catalog, broker: str) -> list[FollowedInstrume
     carried = [item for item in catalog.instruments.values() if broker in item.brokers]
     carried.sort(key=lambda item: not item.is_recorded)
     return [
-        FollowedInstrument(item.symbol, item.brokers[broker], item.decimals)
+        FollowedInstrument(
+            item.symbol, item.brokers[broker], item.decimals, item.is_recorded
+        )
         for item in carried
     ]

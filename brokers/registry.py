@@ -1,13 +1,17 @@
 """The brokers that we have a program for. A new one is a folder and a line here."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from brokers.binance.feed import BinanceFeed
 from brokers.binance.streams import stream_suffixes
 from brokers.exceptions import UnknownAdapter
 from brokers.feed import Feed
+from brokers.redis.feed import RedisFeed
+from brokers.redis.upstream import Upstream
 from brokers.simulated.feed import SimulatedFeed
+from marketdata.redis_pipe import redis_client, redis_pool
 
 
 def build_feed(name: str, settings: Any) -> Feed:
@@ -33,11 +37,21 @@ def _binance(settings: Any) -> Feed:
     return BinanceFeed(settings.BINANCE_WS_URL, suffixes)
 
 
+def _redis(settings: Any) -> Feed:
+    prefix = settings.CHANNEL_PREFIX
+    # The same after each start, so that it finds what it had registered before.
+    server = f"ws-gateway-{sha256(prefix.encode()).hexdigest()[:8]}"
+    client = redis_client(settings.REDIS_URL)
+    upstream = Upstream(client, server, f"{prefix}:upstream-symbols")
+    return RedisFeed(lambda: redis_pool(settings.REDIS_URL), upstream)
+
+
 def _simulated(settings: Any) -> Feed:
     return SimulatedFeed(settings.SIMULATED_RATE, settings.SIMULATED_SEED)
 
 
 _ADAPTERS: dict[str, Callable[[Any], Feed]] = {
     "binance": _binance,
+    "redis": _redis,
     "simulated": _simulated,
 }

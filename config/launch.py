@@ -133,7 +133,7 @@ def choose_values(written: dict[str, str], urls: dict[str, str]) -> dict[str, st
         "PORT": written.get("PORT", "8080"),
         "HOST": written.get("HOST", "127.0.0.1"),
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
-        "BROKERS_ENABLED": written.get("BROKERS_ENABLED", "simulated"),
+        "BROKERS_ENABLED": written.get("BROKERS_ENABLED", "simulated,redis"),
         "ADMIN_PASSWORD": written.get("ADMIN_PASSWORD") or secrets.token_urlsafe(12),
     }
 

@@ -5,6 +5,7 @@ from kombu.entity import Queue
 
 from config import databases, env
 from config.logs import configure_logs
+from marketdata.redis_address import celery_broker, layer_host
 
 # The apps read our own settings (`settings.PORT`, ...) from here, as Django's.
 globals().update({name: value for name, value in vars(env).items() if name.isupper()})
@@ -62,8 +63,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "marketdata.layers.MarketDataChannelLayer",
-        "CONFIG": {"hosts": [env.REDIS_URL], "prefix": env.CHANNEL_PREFIX},
-    }
+        "CONFIG": {"hosts": [layer_host(env.REDIS_URL)], "prefix": env.CHANNEL_PREFIX},
+    },
+    # What hubs ask of feeds: nobody else on the Redis may speak or read here.
+    "control": {
+        "BACKEND": "marketdata.layers.MarketDataChannelLayer",
+        "CONFIG": {
+            "hosts": [layer_host(env.REDIS_URL)],
+            "prefix": f"{env.CHANNEL_PREFIX}-control",
+            "symmetric_encryption_keys": [env.SECRET_KEY],
+        },
+    },
 }
 CACHES = {
     "default": {
@@ -73,7 +83,7 @@ CACHES = {
     }
 }
 
-CELERY_BROKER_URL = env.REDIS_URL
+CELERY_BROKER_URL, _broker_options = celery_broker(env.REDIS_URL)
 # Imports take long and may wait for each other; the refresh of candles must not wait
 # for them, so they have a queue and workers of their own.
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -97,6 +107,7 @@ CELERY_TASK_TIME_LIMIT = 4 * 3600
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 5 * 3600,
     "global_keyprefix": f"{env.CHANNEL_PREFIX}:",
+    **_broker_options,
 }
 CELERY_BEAT_SCHEDULE = {
     "refresh-candles": {
@@ -140,6 +151,13 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Stored ticks, trades and candles. Times are Unix seconds.",
     "OAS_VERSION": "3.1.0",
     "PREPROCESSING_HOOKS": ["history.api_schema.without_slash"],
+    # The names that `history.api_schema` uses.
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_URLCONF": "config.rest_urls",
     "SWAGGER_UI_DIST": "SIDECAR",

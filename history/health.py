@@ -19,6 +19,7 @@ from history.api_schema import documented_status
 from history.database_address import conninfo
 from history.endpoint import Endpoint
 from marketdata.connections import connections
+from marketdata.redis_pipe import redis_client
 
 log = structlog.get_logger(__name__)
 
@@ -172,7 +173,7 @@ async def _ask_database() -> str:
 
 async def _ask_redis() -> str:
     """Return why Redis cannot be used, empty if it answers a ping."""
-    client = redis.asyncio.from_url(settings.REDIS_URL)
+    client = redis_client(settings.REDIS_URL)
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await client.ping()

@@ -9,6 +9,7 @@ import redis.asyncio
 import structlog
 
 from history.clients import Client
+from marketdata.redis_pipe import redis_client
 
 WINDOW_S = 60
 # Redis answers in 0.1 ms; a request waits no longer for one that hangs.
@@ -97,6 +98,6 @@ class RateLimiter:
     @property
     def _script(self) -> "redis.commands.core.AsyncScript":
         if self._redis is None:
-            self._redis = redis.asyncio.from_url(self._url)
+            self._redis = redis_client(self._url)
             self._registered = self._redis.register_script(_COUNT)
         return self._registered

@@ -6,7 +6,8 @@ Blocks, and keeps to the Django connection of the one thread that uses it.
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from marketdata.exceptions import MarketDataError
 from marketdata.models import Instrument
 from marketdata.numbering import pack
 from marketdata.records import Tick, Trade
+from marketdata.topics import Topic, topic_of
 
 # A minute's note is due this long after its end: what was received in the minute is
 # flushed by then, and the closed candle need not be corrected at once.
@@ -48,11 +50,16 @@ Key = tuple[str, str]  # symbol, broker
 
 
 class StoredBatch(NamedTuple):
-    """Rows stored, stored before, and of instruments that are not recorded."""
+    """Rows stored, stored before, and of instruments that are not recorded.
+
+    ``numbers`` has the highest number of each topic that is recorded, in the newest
+    epoch of the batch.
+    """
 
     stored: int
     duplicates: int
     skipped: int
+    numbers: Mapping[Topic, int] = MappingProxyType({})
 
 
 class BatchStore:
@@ -87,7 +94,8 @@ class BatchStore:
         except Exception:
             connection.close()
             raise
-        return StoredBatch(stored, len(rows) - skipped - stored, skipped)
+        duplicates = len(rows) - skipped - stored
+        return StoredBatch(stored, duplicates, skipped, self._numbers(rows))
 
     def close(self) -> None:
         """Close the thread's connection."""
@@ -109,6 +117,20 @@ class BatchStore:
                 trades.append((series_id, pack(epoch, number), record))
         columns: list[Columns] = [tick_columns_of(ticks), trade_columns_of(trades)]
         return [item for item in columns if len(item)], skipped
+
+    def _numbers(self, rows: Sequence[Row]) -> dict[Topic, int]:
+        """Return the highest number of each recorded topic in the newest epoch."""
+        epoch = max((row[1] for row in rows), default=0)
+        newest = {
+            (type(record), record.broker, record.symbol): (record, number)
+            for record, row_epoch, number in rows
+            if row_epoch == epoch
+        }
+        return {
+            topic_of(record): number
+            for record, number in newest.values()
+            if self._series_ids[record.symbol, record.broker] is not None
+        }
 
     def _learn(self, keys: set[Key]) -> None:
         """Know the series of each key; ask for them all if some are not known."""

@@ -8,10 +8,11 @@ counted. Records of one batch keep their order, and batches follow each other.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Protocol
+from itertools import chain, islice
+from typing import Protocol, TypeVar
 
 import django.db
 import msgspec
@@ -20,6 +21,9 @@ import structlog
 
 from history.record_batch import BatchStore, Row, StoredBatch
 from marketdata.records import Tick, Trade
+from marketdata.topics import group_name
+
+Found = TypeVar("Found")
 
 # One transaction's rows after the database was away: some 100 ms each.
 MAX_BATCH_ROWS = 50_000
@@ -61,6 +65,9 @@ class Store(Protocol):
 class Recorder:
     """Stores the ticks and trades of one event loop.
 
+    ``stored_numbers`` says by group name up to which number the records of a topic are
+    in the database, in the newest epoch; numbers that were dropped count as stored.
+
     Args:
         flush_s: longest time in seconds that a record waits for its batch.
         flush_rows: rows that start a flush before that.
@@ -76,12 +83,16 @@ class Recorder:
         store: Store | None = None,
     ) -> None:
         self.counters = RecorderCounters()
+        self.stored_numbers: dict[str, int] = {}
         self._flush_s = flush_s
         self._flush_rows = flush_rows
         self._max_rows = max_rows
         self._store = store or BatchStore()
         self._rows: list[Row] = []
+        self._taken: Sequence[Row] = ()  # out of _rows, to be written in this order
+        self._written = 0  # of those taken
         self._held = 0
+        self._epoch = 0
         self._closing = asyncio.Event()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -107,6 +118,28 @@ class Recorder:
         if self._task is None:
             self._task = asyncio.create_task(self._write_batches(), name="recorder")
 
+    def unstored(self, kind: type, symbol: str) -> list[tuple[Tick | Trade, int]]:
+        """Return (record, number) of all that is held of a kind and symbol, in order.
+
+        A glance over all rows: 0.1 ms for a second's 2,000.
+        """
+        return [
+            (record, number)
+            for record, _, number in chain(
+                islice(self._taken, self._written, None), self._rows
+            )
+            if record.symbol == symbol and type(record) is kind
+        ]
+
+    async def read(self, select: Callable[[], Found]) -> Found:
+        """Return what ``select`` reads in the writing thread, between two batches.
+
+        It sees all that is stored, and nothing of what ``unstored`` gives if that is
+        called right after this returned. Its errors are raised here.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, select)
+
     async def drain(self) -> bool:
         """Store what waits and stop; True if nothing was left.
 
@@ -130,8 +163,10 @@ class Recorder:
         while self._rows or not self._closing.is_set():
             await self._wait_for_batch()
             rows, self._rows = self._rows, []
+            self._taken, self._written = rows, 0
             for start in range(0, len(rows), MAX_BATCH_ROWS):
                 await self._write(rows[start : start + MAX_BATCH_ROWS])
+            self._taken, self._written = (), 0
 
     async def _wait_for_batch(self) -> None:
         """Return when enough rows wait, after the flush time, or at the end."""
@@ -157,7 +192,7 @@ class Recorder:
                 await self._wait_for_retry(delay_s * random.uniform(0.5, 1.0))
                 delay_s = min(2 * delay_s, RETRY_MAX_S)
             else:
-                self._count(done, len(rows))
+                self._count(done, rows)
                 return
 
     async def _wait_for_retry(self, delay_s: float) -> None:
@@ -178,7 +213,7 @@ class Recorder:
             return
         log.error("record dropped", broker=rows[0][0].broker, error=str(exc).strip())
         self.counters.dropped += 1
-        self._held -= 1
+        self._leave(rows)
 
     def _log_failure(self, exc: Exception) -> None:
         log.warning(
@@ -188,11 +223,23 @@ class Recorder:
             dropped=self.counters.dropped,
         )
 
-    def _count(self, done: StoredBatch, rows: int) -> None:
+    def _count(self, done: StoredBatch, rows: Sequence[Row]) -> None:
         self.counters.stored += done.stored
         self.counters.duplicates += done.duplicates
         self.counters.skipped += done.skipped
-        self._held -= rows
+        epoch = rows[-1][1]  # they are in the order of `append`
+        if epoch > self._epoch:
+            self._epoch = epoch
+            self.stored_numbers.clear()
+        if epoch == self._epoch:
+            for topic, number in done.numbers.items():
+                self.stored_numbers[group_name(topic)] = number
+        self._leave(rows)
+
+    def _leave(self, rows: Sequence[Row]) -> None:
+        """Note that the rows are held no more."""
+        self._written += len(rows)
+        self._held -= len(rows)
 
 
 def _is_curable(exc: Exception) -> bool:

@@ -60,6 +60,10 @@ class Catalog:
     ) -> None:
         self.instruments = {item.symbol: item for item in instruments}
         self.brokers = {item.name: item for item in brokers}
+        # `redis` carries none: it is no alternative to a simulated broker.
+        self._carriers = {
+            name for item in self.instruments.values() for name in item.brokers
+        }
         self._aliases: dict[str, Instrument] = {}
         self.unusable: set[str] = set()
         for item in self.instruments.values():
@@ -107,7 +111,11 @@ class Catalog:
         raise NoBroker(instrument.display)
 
     def _candidates(self, instrument: Instrument) -> list[str]:
-        enabled = [item for item in self.brokers.values() if item.is_enabled]
+        enabled = [
+            item
+            for item in self.brokers.values()
+            if item.is_enabled and item.name in self._carriers
+        ]
         real = [item.name for item in enabled if not item.is_simulated]
         if not real:
             return [item.name for item in enabled] if len(enabled) == 1 else []

@@ -6,7 +6,6 @@ queue between the socket and the hub that could grow without bound.
 """
 
 import asyncio
-import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,84 +16,51 @@ from channels_redis.pubsub import (
     RedisPubSubLoopLayer,
     RedisSingleShardConnection,
 )
-from channels_redis.utils import _wrap_close, decode_hosts
-from redis.exceptions import RedisError
+from channels_redis.utils import _wrap_close, create_pool, decode_hosts
+from redis.asyncio import ConnectionPool
+
+from marketdata.redis_pipe import PublishingPipe
+from marketdata.redis_subscriber import RedisSubscriber
 
 Message = dict[str, Any]
 Listener = Callable[[Message], None]
 
-LISTEN_TIMEOUT_S = 1.0  # Redis confirms in under 1 ms; longer means that it is away
-_READ_TIMEOUT_S = 1.0  # how often an idle connection looks whether to ping
-_IDLE_S = 0.1
-# Shorter than the publisher's: who listens should be back before who speaks.
-_RETRY_CAP_S = 0.5
 # Notices a peer that vanished without closing; redis-py leaves both off.
-_CONNECTION_DEFAULTS = {"socket_keepalive": True, "health_check_interval": 15}
+_CONNECTION_DEFAULTS = {
+    "socket_keepalive": True,
+    "health_check_interval": 15,
+    "socket_connect_timeout": 5,
+}
 
 log = structlog.get_logger(__name__)
 
 
 class _Shard(RedisSingleShardConnection):
-    """One Redis server: our reader, confirmed subscriptions, publishes in batches."""
+    """One Redis server, with connections to listen, for batches, and for the rest."""
 
     def __init__(self, host: dict[str, Any], channel_layer: "_LoopLayer") -> None:
         super().__init__(_CONNECTION_DEFAULTS | host, channel_layer)
-        self._confirmations: defaultdict[str, asyncio.Event] = defaultdict(
-            asyncio.Event
-        )
-        self.reconnects = 0
+        self.subscriber = RedisSubscriber(self._make_pool, self._deliver)
+        self._publishing = PublishingPipe(self._make_pool)
 
     async def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> None:
         async with self._lock:
-            self._ensure_redis()
-            pipeline = self._redis.pipeline(transaction=False)
-            for channel, message in messages:
-                pipeline.publish(channel, message)
-            await pipeline.execute()
+            await self._publishing.publish(messages)
 
-    async def confirm(self, channel: str) -> None:
-        """Subscribe and wait until Redis has answered: nothing later is missed."""
-        await self.subscribe(channel)
-        await asyncio.wait_for(
-            self._confirmations[channel].wait(), timeout=LISTEN_TIMEOUT_S
-        )
+    async def subscribe(self, channel: str) -> None:
+        await self.subscriber.subscribe(channel)
 
     async def unsubscribe(self, channel: str) -> None:
-        self._confirmations.pop(channel, None)
-        await super().unsubscribe(channel)
+        self.subscriber.unsubscribe(channel)
 
     async def flush(self) -> None:
-        self._confirmations.clear()
+        await self.subscriber.close()
+        self._publishing.close()
         await super().flush()
 
-    async def _do_receiving(self) -> None:
-        # The original ignores confirmations, and logs a stack trace each second while
-        # Redis is away.
-        failures = 0
-        while True:
-            try:
-                if not self._pubsub.subscribed:
-                    await asyncio.sleep(_IDLE_S)
-                    continue
-                message = await self._pubsub.get_message(timeout=_READ_TIMEOUT_S)
-            except (RedisError, OSError) as exc:
-                if not failures:
-                    log.warning("channel layer lost Redis", error=str(exc))
-                await asyncio.sleep(
-                    min(_IDLE_S * 2**failures, _RETRY_CAP_S) * random.uniform(0.5, 1.5)
-                )
-                failures += 1
-            else:
-                failures = 0
-                self._receive_message(message)
-
-    def _receive_message(self, message: Message | None) -> None:
-        if message is None:
-            return
-        if message["type"] == "message":
-            self._deliver(message["channel"].decode(), message["data"])
-        elif message["type"] == "subscribe":
-            self._note_confirmation(message["channel"].decode())
+    def _make_pool(self) -> ConnectionPool:
+        # A message is a plain list in this version of the protocol, as a reply is.
+        return create_pool({**self.host, "protocol": 2})
 
     def _deliver(self, name: str, data: bytes) -> None:
         layer = self.channel_layer
@@ -106,15 +72,6 @@ class _Shard(RedisSingleShardConnection):
                 log.exception("message could not be delivered", group=name)
         if name in layer.channels or name in layer.groups:
             super()._receive_message({"channel": name, "data": data})
-
-    def _note_confirmation(self, name: str) -> None:
-        if name not in self._subscribed_to and name not in self._confirmations:
-            return
-        confirmation = self._confirmations[name]
-        if confirmation.is_set():
-            # redis-py subscribes again by itself after a lost connection.
-            self.reconnects += 1
-        confirmation.set()
 
 
 class _LoopLayer(RedisPubSubLoopLayer):
@@ -138,7 +95,7 @@ class _LoopLayer(RedisPubSubLoopLayer):
     async def listen(self, group: str, listener: Listener) -> None:
         name = self._get_group_channel_name(group)
         self.listeners[name] = listener
-        await self._get_shard(name).confirm(name)
+        await self._get_shard(name).subscriber.confirm(name)
 
     async def stop_listening(self, group: str) -> None:
         name = self._get_group_channel_name(group)
@@ -157,7 +114,7 @@ class _LoopLayer(RedisPubSubLoopLayer):
         await super().flush()
 
     def reconnects(self) -> int:
-        return sum(shard.reconnects for shard in self._shards)
+        return sum(shard.subscriber.reconnects for shard in self._shards)
 
 
 class MarketDataChannelLayer(RedisPubSubChannelLayer):
@@ -170,7 +127,7 @@ class MarketDataChannelLayer(RedisPubSubChannelLayer):
         """Send each (group, message) in order, in one round trip per Redis server.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away; some may have been sent.
+            redis.exceptions.RedisError, OSError: Redis is away, some may be sent.
         """
         await self._get_layer().group_send_many(messages)
 

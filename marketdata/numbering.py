@@ -1,13 +1,9 @@
-"""Numbers of records: epoch and number, packed into `seq`, and a publisher's count.
+"""Numbers of records: epoch and number, packed into `seq`.
 
 A topic's records are numbered 1, 2, 3, ... within an epoch; each start of a publisher
 begins a higher epoch. Stored rows carry both in one bigint, so that a later record of a
 series always has the larger value. Epoch 0 is "not published live": files, back-fill.
 """
-
-from collections import defaultdict
-
-from marketdata.topics import Topic
 
 # Epochs are seconds since this date, or last known + 1 if that is larger: they rise
 # from start to start without asking anyone, and 31 bits last until 2088.
@@ -45,16 +41,3 @@ def epoch_text(epoch: int) -> str:
 def parse_epoch(text: str) -> int:
     """Return the epoch of its base-36 text; ValueError if it is none."""
     return int(text, 36)
-
-
-class Sequencer:
-    """Counts the records of each topic within one epoch."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-        self._last: defaultdict[Topic, int] = defaultdict(int)
-
-    def next_number(self, topic: Topic) -> int:
-        """Return the next number of the topic; the first is 1."""
-        self._last[topic] += 1
-        return self._last[topic]

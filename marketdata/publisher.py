@@ -2,25 +2,23 @@
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from marketdata.layer_messages import NumberedRecords, encode_message
-from marketdata.numbering import Sequencer
-from marketdata.records import Candle, Record
-from marketdata.topics import Topic, group_name, topic_of
+from marketdata.layer_messages import encode_message
+from marketdata.outgoing import Answer, OutgoingLine, Sending
+from marketdata.records import KINDS, Candle, Kind, OrderBook, Record
+from marketdata.topics import Topic, topic_of
 
 # What is kept while Redis is away: some seconds of a busy market. Older than that it
 # is history, which the recorder has.
 MAX_PENDING_PER_TOPIC = 2_000
 MAX_PENDING = 100_000
-MAX_RECORDS_PER_MESSAGE = 500  # about 40 KB; a hub decodes it in under 1 ms
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 2.0
 
@@ -46,42 +44,29 @@ class PublisherCounters(msgspec.Struct):
     failed_flushes: int = 0
 
 
-class _Line:
-    """The records of one topic that wait; the newest has the number ``last``."""
-
-    __slots__ = ("group", "last", "pending", "topic")
-
-    def __init__(self, topic: Topic) -> None:
-        self.topic = topic
-        self.group = group_name(topic)
-        self.pending: deque[Record] = deque()
-        self.last = 0
-
-    @property
-    def first(self) -> int:
-        """Number of the oldest record that waits."""
-        return self.last - len(self.pending) + 1
-
-    def oldest(self, epoch: int) -> NumberedRecords:
-        """Return what the next message carries; the records stay here."""
-        records = list(islice(self.pending, MAX_RECORDS_PER_MESSAGE))
-        return NumberedRecords(epoch, self.first, records)
-
-
 class Publisher:
     """Numbers records and sends them, the records of one turn in one pipeline.
 
     Belongs to one event loop. While Redis is away it keeps the newest records and drops
     the oldest of a topic; their numbers are spent, so subscribers see the hole.
+
+    ``stored_numbers`` says by group name up to which number a topic is in the database;
+    it changes while the publisher runs.
     """
 
-    def __init__(self, layer: BatchLayer, epoch: int) -> None:
+    def __init__(
+        self,
+        layer: BatchLayer,
+        epoch: int,
+        *,
+        stored_numbers: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self.epoch = epoch
         self.counters = PublisherCounters()
+        self.stored_numbers = stored_numbers
         self._layer = layer
-        self._sequencer = Sequencer(epoch)
-        self._lines: dict[tuple[object, ...], _Line] = {}
-        self._waiting: dict[_Line, None] = {}  # lines with records, in order of arrival
+        self._lines: dict[tuple[object, ...], OutgoingLine] = {}
+        self._waiting: dict[OutgoingLine, None] = {}  # in order of arrival
         self._pending = 0
         self._is_away = False
         self._wake = asyncio.Event()
@@ -96,10 +81,18 @@ class Publisher:
         """
         numbers = []
         for record in records:
-            line = self._line(record)
-            line.last = self._sequencer.next_number(line.topic)
-            numbers.append(line.last)
+            kind: type = type(record)
+            key: tuple[object, ...] = (kind, record.broker, record.symbol)
+            if kind is Candle:
+                key += (record.timeframe, record.price_side)  # type: ignore[union-attr]
+            line = self._lines.get(key)
+            if line is None:
+                line = self._lines[key] = OutgoingLine(topic_of(record))
+            line.head += 1
+            numbers.append(line.head)
             line.pending.append(record)
+            if kind is not OrderBook or record.is_snapshot:  # type: ignore[union-attr]
+                line.last = record
             self._waiting[line] = None
             self._pending += 1
             if len(line.pending) > MAX_PENDING_PER_TOPIC or self._pending > MAX_PENDING:
@@ -108,6 +101,28 @@ class Publisher:
             self.counters.records += len(numbers)
             self._start()
         return numbers
+
+    def announce(
+        self,
+        topic: Topic,
+        *,
+        is_recorded: bool,
+        is_live: bool,
+        last: Record | None = None,
+    ) -> None:
+        """Send where the topic is on its own group, behind the records taken so far.
+
+        Never blocks. ``last`` is what is known of the time before the epoch, for a
+        topic that had no record since.
+        """
+        line = self._line(topic)
+        line.answer = Answer(is_recorded, is_live, last)
+        self._waiting[line] = None
+        self._start()
+
+    def last(self, topic: Topic) -> Record | None:
+        """Return the newest record; of an order book the newest whole one."""
+        return self._line(topic).last
 
     async def drain(self, timeout_s: float = 5.0) -> bool:
         """Send what waits, then stop; False if records were left after the time."""
@@ -120,18 +135,18 @@ class Publisher:
                 self._task.cancel()
                 await asyncio.gather(self._task, return_exceptions=True)
                 self._task = None
-        return not self._pending
+        return not self._waiting
 
-    def _line(self, record: Record) -> _Line:
-        key: tuple[object, ...] = (type(record), record.broker, record.symbol)
-        if type(record) is Candle:
-            key += (record.timeframe, record.price_side)
+    def _line(self, topic: Topic) -> OutgoingLine:
+        key: tuple[object, ...] = (_TYPES[topic.kind], topic.broker, topic.symbol)
+        if topic.kind is Kind.CANDLE:
+            key += (topic.timeframe, topic.price_side)
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = _Line(topic_of(record))
+            line = self._lines[key] = OutgoingLine(topic)
         return line
 
-    def _drop_oldest(self, line: _Line) -> None:
+    def _drop_oldest(self, line: OutgoingLine) -> None:
         line.pending.popleft()
         self._pending -= 1
         self.counters.dropped += 1
@@ -147,7 +162,7 @@ class Publisher:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._pending:
+            while self._waiting:
                 if await self._flush():
                     delay_s = RETRY_MIN_S
                 else:
@@ -157,11 +172,10 @@ class Publisher:
 
     async def _flush(self) -> bool:
         """Send the oldest of each waiting line; on failure they wait on."""
-        batches = [(line, line.oldest(self.epoch)) for line in self._waiting]
+        messages: list[tuple[str, dict[str, Any]]] = []
+        sendings = [self._put_messages(line, messages) for line in self._waiting]
         try:
-            await self._layer.group_send_many(
-                [(line.group, encode_message(batch)) for line, batch in batches]
-            )
+            await self._layer.group_send_many(messages)
         except (RedisError, OSError) as exc:
             self.counters.failed_flushes += 1
             if not self._is_away:
@@ -171,17 +185,34 @@ class Publisher:
         if self._is_away:
             self._is_away = False
             log.info("publisher has Redis again", dropped=self.counters.dropped)
-        self.counters.messages += len(batches)
-        for line, batch in batches:
-            self._forget_sent(line, batch)
+        self.counters.messages += len(messages)
+        for sending in sendings:
+            self._forget_sent(sending)
         return True
 
-    def _forget_sent(self, line: _Line, batch: NumberedRecords) -> None:
-        # Some may have been dropped while they were on their way.
-        sent = max(0, batch.first + len(batch.records) - line.first)
-        for _ in range(sent):
-            line.pending.popleft()
+    def _put_messages(
+        self, line: OutgoingLine, messages: list[tuple[str, dict[str, Any]]]
+    ) -> Sending:
+        """Append what the line sends next, and return what that is."""
+        stored = self.stored_numbers.get(line.group, 0)
+        batch = line.next_records(self.epoch, stored)
+        end = batch.first + len(batch.records)
+        if batch.records:
+            messages.append((line.group, encode_message(batch)))
+        answer = line.answer
+        if answer is None or end <= line.head:
+            return Sending(line, end, None)
+        state = line.state(self.epoch, stored, answer)
+        messages.append((line.group, encode_message(state)))
+        return Sending(line, end, answer)
+
+    def _forget_sent(self, sending: Sending) -> None:
+        line = sending.line
+        sent = line.forget(sending)
         self._pending -= sent
         self.counters.published += sent
-        if not line.pending:
+        if not line.pending and line.answer is None:
             del self._waiting[line]
+
+
+_TYPES = {kind: record_type for record_type, kind in KINDS.items()}

@@ -51,6 +51,7 @@ class BinanceFeed:
     """
 
     broker = BROKER
+    is_simulated = False
 
     def __init__(self, base_address: str, suffixes: Sequence[str]) -> None:
         self.counters = FeedCounters()

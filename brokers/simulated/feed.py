@@ -24,6 +24,7 @@ class SimulatedFeed:
     """Walks each instrument at ``rate`` ticks a second; a seed repeats its prices."""
 
     broker = BROKER
+    is_simulated = True
 
     def __init__(self, rate: float, seed: int) -> None:
         self.counters = FeedCounters()

@@ -18,6 +18,7 @@ class FakeFeed:
     """
 
     broker = "fake"
+    is_simulated = False
 
     def __init__(self, *ends: Exception) -> None:
         self.counters = FeedCounters()

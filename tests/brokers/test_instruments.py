@@ -28,7 +28,7 @@ def test_followed_instruments_are_all_that_the_broker_carries_recorded_first() -
     assert followed_instruments(catalog, "binance") == [
         FollowedInstrument("BTCUSDT", "BTCUSDT", 2),
         FollowedInstrument("ETHUSDT", "ETHUSDT", 2),
-        FollowedInstrument("ADAUSDT", "ADAUSDT", 2),
+        FollowedInstrument("ADAUSDT", "ADAUSDT", 2, is_recorded=False),
     ]
     assert followed_instruments(catalog, "kraken") == [
         FollowedInstrument("BTCUSDT", "XBT/USDT", 2)

@@ -11,6 +11,8 @@ SETTINGS = SimpleNamespace(
     BINANCE_TRADE_STREAM="trade",
     SIMULATED_RATE=5.0,
     SIMULATED_SEED=1,
+    REDIS_URL="redis://127.0.0.1:1/0",
+    CHANNEL_PREFIX="test",
 )
 
 
@@ -27,7 +29,7 @@ def test_build_feed_unknown_broker_names_the_known_ones() -> None:
         build_feed("oanda", SETTINGS)
 
     assert str(raised.value) == (
-        "expected one of binance, simulated, found broker 'oanda'"
+        "expected one of binance, redis, simulated, found broker 'oanda'"
     )
     assert raised.value.code == "UNKNOWN_BROKER"
 

@@ -5,19 +5,31 @@ import json
 import signal
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connections
+from redis.asyncio import Redis
 
 from brokers.models import Feed
 from history.models import Series, Tick, Trade
-from marketdata.layer_messages import NumberedRecords, decode_message
+from marketdata.layer_messages import (
+    Demand,
+    NumberedRecords,
+    TopicState,
+    beat_group,
+    decode_message,
+    demand_group,
+    encode_message,
+)
 from marketdata.layers import MarketDataChannelLayer
 from marketdata.models import BrokerSymbol, Instrument
 from marketdata.numbering import unpack
 from marketdata.records import Kind, Record
-from marketdata.topics import Topic, group_name
+from marketdata.timeframes import PriceSide, Timeframe
+from marketdata.topics import Topic, group_name, topic_of
 from tests.brokers.processes import manage
 from tests.brokers.recordings import SYMBOLS, recorded_frames
 from tests.brokers.replay_server import ReplayServer
@@ -46,10 +58,11 @@ class Subscriber:
             for kind in STREAMS.values():
                 await self._layer.listen(
                     group_name(Topic(kind, "binance", symbol)),
-                    lambda message, key=(kind, symbol): self.batches[key].append(
-                        decode_message(message)
-                    ),
+                    partial(self._hear, (kind, symbol)),
                 )
+
+    def _hear(self, key: tuple[Kind, str], message: Any) -> None:
+        self.batches[key].append(decode_message(message))
 
     def records(self, kind: Kind, symbol: str) -> list[Record]:
         return [item for batch in self.batches[kind, symbol] for item in batch.records]
@@ -299,6 +312,132 @@ async def test_run_feed_simulated_publishes_marked_records(
         assert await feed.stop() == 0, feed.log
 
 
+async def test_run_feed_answers_hubs_and_shows_that_it_lives(
+    instruments: int, make_layer: Any, prefix: str
+) -> None:
+    topic = Topic(Kind.TICK, "simulated", "EURUSD")
+    layer = make_layer()
+    control = make_layer(
+        "-control", symmetric_encryption_keys=[django_settings.SECRET_KEY]
+    )
+    heard: list[Any] = []
+    beats: list[Any] = []
+    await layer.listen(
+        group_name(topic), lambda item: heard.append(decode_message(item))
+    )
+    await layer.listen(
+        beat_group("simulated"), lambda item: beats.append(decode_message(item))
+    )
+    settings = {"CHANNEL_PREFIX": prefix, "RECORDER_FLUSH_S": "0.1"}
+
+    async with manage("run_feed", "simulated", **settings) as feed:
+        await until(lambda: heard, timeout_s=20)
+        demand = encode_message(Demand("hub", [topic], [topic]))
+        await control.group_send(demand_group("simulated"), demand)
+        await until(lambda: any(beat.stored for beat in beats), timeout_s=20)
+        assert await feed.stop() == 0, feed.log
+
+    places = [n for n, item in enumerate(heard) if isinstance(item, TopicState)]
+    assert len(places) == 1
+    before, state = heard[places[0] - 1], heard[places[0]]
+    assert state.head == before.first + len(before.records) - 1
+    assert (state.last, state.is_recorded) == (before.records[-1], True)
+    assert heard[places[0] + 1].first == state.head + 1
+    told = [beat.stored[group_name(topic)] for beat in beats if beat.stored]
+    assert 0 < told[0] <= told[-1]
+    assert heard[-1].stored > 0
+    assert beats[-1].is_live
+    assert {item.epoch for item in heard + beats} == {state.epoch}
+
+
+async def test_run_feed_computes_candles_and_tickers_that_hubs_follow(
+    instruments: int, make_layer: Any, prefix: str
+) -> None:
+    side = PriceSide.ASK
+    topics = [
+        Topic(Kind.CANDLE, "simulated", "EURUSD", Timeframe.S1, side),
+        Topic(Kind.CANDLE, "simulated", "EURUSD", Timeframe.D1, side),
+        Topic(Kind.TICKER, "simulated", "EURUSD"),
+    ]
+    layer = make_layer()
+    control = make_layer(
+        "-control", symmetric_encryption_keys=[django_settings.SECRET_KEY]
+    )
+    heard: dict[Topic, list[Any]] = {topic: [] for topic in topics}
+    for topic in topics:
+        await layer.listen(
+            group_name(topic),
+            lambda item, topic=topic: heard[topic].append(decode_message(item)),
+        )
+    settings = {
+        "CHANNEL_PREFIX": prefix, "RECORDER_FLUSH_S": "0.1", "CANDLE_GRACE_S": "0.1",
+    }  # fmt: skip
+
+    async with manage("run_feed", "simulated", **settings) as feed:
+        await until(lambda: "feed live" in feed.log, timeout_s=20)
+        demand = encode_message(Demand("hub", topics, topics))
+        await control.group_send(demand_group("simulated"), demand)
+        await until(lambda: min(map(len, heard.values())) > 3, timeout_s=20)
+        assert await feed.stop() == 0, feed.log
+
+    for topic, messages in heard.items():
+        places = [n for n, item in enumerate(messages) if isinstance(item, TopicState)]
+        assert places in ([0], [1])
+        records = [
+            record
+            for item in messages
+            if isinstance(item, NumberedRecords)
+            for record in item.records
+        ]
+        assert {topic_of(record) for record in records} == {topic}
+        assert all(record.simulated for record in records)
+        if topic.timeframe is Timeframe.S1:
+            assert any(record.is_final for record in records)
+        if topic.timeframe is Timeframe.D1:
+            assert [item.ticks for item in records] == sorted(
+                {item.ticks for item in records}
+            )
+            assert messages[places[0]].is_recorded
+
+
+async def test_run_feed_redis_needs_no_database_and_follows_what_hubs_do(
+    make_layer: Any, prefix: str
+) -> None:
+    symbol = prefix[-8:].upper()
+    topic = Topic(Kind.FOREIGN, "redis", f"trade:{symbol}")
+    layer = make_layer()
+    control = make_layer(
+        "-control", symmetric_encryption_keys=[django_settings.SECRET_KEY]
+    )
+    client = Redis.from_url(django_settings.REDIS_URL)
+    heard: list[Any] = []
+    await layer.listen(
+        group_name(topic), lambda item: heard.append(decode_message(item))
+    )
+    payload = {"symbol": symbol, "price": 150.25, "volume": 7, "timestamp": 1}
+
+    async with manage(
+        "run_feed", "redis", CHANNEL_PREFIX=prefix, DATABASE_URL=""
+    ) as feed:
+        await until(lambda: "feed live" in feed.log, timeout_s=20)
+        demand = encode_message(Demand("hub", [topic], [topic]))
+        await control.group_send(demand_group("redis"), demand)
+        await until(lambda: heard, timeout_s=5)
+        await client.publish(f"channel:trade:{symbol}", json.dumps(payload))
+        await until(lambda: len(heard) == 2, timeout_s=5)
+        is_registered = await client.exists(f"ws:symbols:{symbol}")
+        assert await feed.stop() == 0, feed.log
+
+    state, batch = heard
+    assert (state.head, state.is_recorded, state.is_live) == (0, False, True)
+    assert (batch.epoch, batch.first) == (state.epoch, 1)
+    assert json.loads(batch.records[0].payload) == payload
+    assert is_registered
+    assert "warning" not in feed.log
+    await client.delete(f"ws:symbols:{symbol}")
+    await client.aclose()
+
+
 async def test_run_feed_second_signal_ends_at_once(
     instruments: int, server: ReplayServer, prefix: str
 ) -> None:
@@ -329,8 +468,16 @@ async def test_run_feed_redis_away_still_stores(
 @pytest.mark.parametrize(
     ("arguments", "environment", "text"),
     [
-        (["nobody"], {}, "expected one of binance, simulated, found broker 'nobody'"),
-        (["oanda"], {}, "expected one of binance, simulated, found broker 'oanda'"),
+        (
+            ["nobody"],
+            {},
+            "expected one of binance, redis, simulated, found broker 'nobody'",
+        ),
+        (
+            ["oanda"],
+            {},
+            "expected one of binance, redis, simulated, found broker 'oanda'",
+        ),
         (["binance"], {"BINANCE_TYPES": "quote"}, "BINANCE_TYPES: expected some of"),
         ([], {}, "the following arguments are required: broker"),
     ],

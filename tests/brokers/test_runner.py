@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Callable
 import django.db
 import pytest
 
+from brokers import connection as connection_module
 from brokers import runner as runner_module
+from brokers.connection import FeedState, Timing
 from brokers.exceptions import FeedLost, FeedRefused
 from brokers.feed import FollowedInstrument
-from brokers.runner import FeedRunner, FeedState, Timing
+from brokers.runner import FeedRunner, Outputs
 from marketdata.exceptions import InvalidSymbol
 from marketdata.publisher import Publisher
 from tests.brokers.fakes import FakeFeed, FakeLayer, FakeRecorder, book, tick, trade
@@ -39,8 +41,7 @@ class Rig:
     def start(self) -> FeedRunner:
         self.runner = FeedRunner(
             self.feed,
-            Publisher(self.layer, 7),
-            self.recorder,
+            Outputs(Publisher(self.layer, 7), self.recorder),
             load_instruments=self.load,
             timing=self.timing,
         )
@@ -121,21 +122,21 @@ async def test_run_refusal_waits_for_what_the_broker_asked(
     rig.feed = FakeFeed(FeedRefused(429, retry_after_s=120.0))
     runner = rig.start()
 
-    await until(lambda: runner.state is FeedState.LOST)
+    await until(lambda: runner.connection.state is FeedState.LOST)
     await asyncio.sleep(0.05)  # several times the longest delay of a plain loss
 
     assert rig.feed.connections == 1
 
 
 @pytest.mark.parametrize(
-    ("uptime_s", "doubles"), [(0.0, True), (runner_module.MIN_UPTIME_S, False)]
+    ("uptime_s", "doubles"), [(0.0, True), (connection_module.MIN_UPTIME_S, False)]
 )
 async def test_run_short_connections_lengthen_the_delay(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, uptime_s: float, doubles: bool
 ) -> None:
-    monkeypatch.setattr(runner_module, "MIN_UPTIME_S", 0.5 - uptime_s)
+    monkeypatch.setattr(connection_module, "MIN_UPTIME_S", 0.5 - uptime_s)
     delays: list[float] = []
-    monkeypatch.setattr(runner_module, "_delay_s", recorded(delays))
+    monkeypatch.setattr(connection_module, "_delay_s", recorded(delays))
     rig.feed = FakeFeed(FeedLost("1"), FeedLost("2"), FeedLost("3"))
     rig.start()
 
@@ -157,7 +158,7 @@ async def test_run_without_instruments_does_not_connect(rig: Rig) -> None:
     rig.instruments = []
     runner = rig.start()
 
-    await until(lambda: runner.state is FeedState.IDLE)
+    await until(lambda: runner.connection.state is FeedState.IDLE)
     assert rig.feed.connections == 0
 
     rig.instruments = [EUR]

@@ -71,7 +71,7 @@ def test_redis_url_wins_over_host_and_port(tmp_path: Path) -> None:
 
 
 def test_brokers_enabled_replaces_the_files_choice(tmp_path: Path) -> None:
-    assert settings_of(tmp_path)["BROKERS_ENABLED"] == ["binance"]
+    assert settings_of(tmp_path)["BROKERS_ENABLED"] == ["binance", "redis"]
     chosen = settings_of(tmp_path, BROKERS_ENABLED="Simulated,oanda")
     assert chosen["BROKERS_ENABLED"] == ["simulated", "oanda"]
 

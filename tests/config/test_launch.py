@@ -35,7 +35,7 @@ def test_choose_values_keeps_what_an_earlier_start_chose() -> None:
     assert again == {**first, "PORT": "8081", "BROKERS_ENABLED": "binance"}
     assert len(first["SECRET_KEY"]) > 40
     assert first["HOST"] == "127.0.0.1"
-    assert first["BROKERS_ENABLED"] == "simulated"
+    assert first["BROKERS_ENABLED"] == "simulated,redis"
 
 
 def test_is_last_user_beside_another_is_false(tmp_path: Path) -> None:

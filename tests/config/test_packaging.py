@@ -33,7 +33,7 @@ def python_commands() -> list[list[str]]:
 def test_compose_has_every_process_with_a_health_check_and_a_volume() -> None:
     assert set(SERVICES) == {
         "database", "redis", "migrate", "web", "feed-binance", "feed-simulated",
-        "worker", "imports", "beat",
+        "feed-redis", "worker", "imports", "beat",
     }  # fmt: skip
     assert SERVICES["database"]["volumes"] == ["database:/var/lib/postgresql/data"]
     assert set(COMPOSE["volumes"]) == {"database", "redis"}

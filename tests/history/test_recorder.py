@@ -13,6 +13,7 @@ from history.models import Tick
 from history.record_batch import Row, StoredBatch
 from history.recorder import Recorder, RecorderCounters
 from marketdata import records
+from marketdata.topics import topic_of
 from tests.history.storage import T0_US, make_series
 from tests.marketdata.polling import until
 
@@ -37,7 +38,7 @@ class RecordingStore:
         if self.bad_numbers & set(numbers):
             raise self.bad_error
         self.batches.append(numbers)
-        return StoredBatch(len(rows), 0, 0)
+        return StoredBatch(len(rows), 0, 0, {topic_of(rows[-1][0]): numbers[-1]})
 
     def close(self) -> None:
         self.is_closed.set()
@@ -48,7 +49,7 @@ def make_recorder(store: RecordingStore | None, **limits: float) -> Recorder:
     return Recorder(store=store, **options)
 
 
-def append(recorder: Recorder, *numbers: int) -> None:
+def append(recorder: Recorder, *numbers: int, epoch: int = 200_000_000) -> None:
     for number in numbers:
         tick = records.Tick(
             broker="oanda",
@@ -58,7 +59,7 @@ def append(recorder: Recorder, *numbers: int) -> None:
             bid=1.1,
             ask=1.2,
         )
-        recorder.append(tick, 200_000_000, number)
+        recorder.append(tick, epoch, number)
 
 
 @pytest.fixture(autouse=True)
@@ -230,3 +231,107 @@ async def test_drain_tries_with_the_shortest_delay(monkeypatch) -> None:
         await recorder.drain()
 
     assert recorder.counters == RecorderCounters(stored=3, failed_flushes=40)
+
+
+GROUP = "md.tick.oanda.EURUSD"
+
+
+def held(recorder: Recorder, kind: type = records.Tick) -> list[int]:
+    return [number for _, number in recorder.unstored(kind, "EURUSD")]
+
+
+async def test_stored_numbers_follow_what_is_committed() -> None:
+    store = RecordingStore()
+    recorder = make_recorder(store)
+
+    append(recorder, 1, 2)
+    assert recorder.stored_numbers == {}
+    append(recorder, 3)
+    await until(lambda: recorder.stored_numbers)
+    assert recorder.stored_numbers == {GROUP: 3}
+    append(recorder, 4)
+    await recorder.drain()
+
+    assert recorder.stored_numbers == {GROUP: 4}
+
+
+async def test_stored_numbers_are_of_the_newest_epoch() -> None:
+    recorder = make_recorder(RecordingStore(), flush_rows=1)
+
+    append(recorder, 7)
+    await until(lambda: recorder.stored_numbers == {GROUP: 7})
+    append(recorder, 1, epoch=200_000_001)
+    await recorder.drain()
+
+    assert recorder.stored_numbers == {GROUP: 1}
+
+
+async def test_stored_numbers_do_not_pass_what_the_database_did_not_take() -> None:
+    store = RecordingStore(*[psycopg.OperationalError("away")] * 3)
+    recorder = make_recorder(store)
+
+    append(recorder, 1, 2, 3)
+    await until(lambda: recorder.counters.failed_flushes)
+    assert recorder.stored_numbers == {}
+    await recorder.drain()
+
+    assert recorder.stored_numbers == {GROUP: 3}
+
+
+async def test_unstored_is_what_waits_or_is_being_written() -> None:
+    store = RecordingStore()
+    store.is_free.clear()
+    recorder = make_recorder(store)
+
+    append(recorder, 1, 2, 3)
+    await asyncio.sleep(0)
+    append(recorder, 4)
+
+    assert held(recorder) == [1, 2, 3, 4]
+    assert held(recorder, records.Trade) == []
+    assert recorder.unstored(records.Tick, "GBPUSD") == []
+    store.is_free.set()
+    await until(lambda: recorder.stored_numbers)
+    assert held(recorder) == [4]
+    await recorder.drain()
+    assert held(recorder) == []
+
+
+async def test_unstored_after_a_bad_row_has_the_rest(monkeypatch) -> None:
+    monkeypatch.setattr(recorder_module, "MAX_BATCH_ROWS", 2)
+    store = RecordingStore()
+    store.bad_numbers, store.bad_error = {1}, psycopg.DataError("bad")
+    recorder = make_recorder(store, flush_rows=4)
+
+    append(recorder, 1, 2, 3, 4)
+    await until(lambda: recorder.held == 0)
+
+    assert held(recorder) == []
+    assert recorder.stored_numbers == {GROUP: 4}
+    await recorder.drain()
+
+
+async def test_read_sees_exactly_what_is_not_unstored() -> None:
+    store = RecordingStore()
+    recorder = make_recorder(store, flush_rows=1, max_rows=1_000)
+    expected: list[int] = []
+
+    for number in range(1, 200):
+        append(recorder, number)
+        expected.append(number)
+        if number % 7 == 0:
+            await asyncio.sleep(0)
+        if number % 20 == 0:
+            seen = await recorder.read(
+                lambda: [item for batch in store.batches for item in batch]
+            )
+            assert seen + held(recorder) == expected
+    await recorder.drain()
+
+
+async def test_read_raises_what_the_reading_raises() -> None:
+    recorder = make_recorder(RecordingStore())
+
+    with pytest.raises(ZeroDivisionError):
+        await recorder.read(lambda: 1 / 0)
+    await recorder.drain()

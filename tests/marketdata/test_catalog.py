@@ -55,6 +55,12 @@ def test_route_by_name_in_any_case(name):
     assert catalog("binance", "kraken").route(BTCUSDT, name).name == "kraken"
 
 
+def test_route_without_name_beside_a_broker_without_instruments_is_the_simulated_one():
+    brokers = [Broker("redis", True), Broker("simulated", True, is_simulated=True)]
+
+    assert Catalog([EURUSD], brokers).route(EURUSD).name == "simulated"
+
+
 def test_route_by_name_of_a_simulated_broker():
     assert catalog("binance", "simulated").route(BTCUSDT, "simulated").is_simulated
 

@@ -1,5 +1,8 @@
 import asyncio
 
+from django.conf import settings
+from redis.asyncio import Redis
+
 from tests.marketdata.polling import until
 
 
@@ -112,7 +115,8 @@ async def test_encrypted_layer_still_works(make_layer):
 
 async def _reader_id(layer) -> int:
     """Id that Redis gave the connection on which the layer listens."""
-    reader = layer._shards[0]._pubsub.connection
-    host, port = reader._writer.get_extra_info("sockname")[:2]
-    clients = await layer._shards[0]._redis.client_list(_type="pubsub")
+    transport = layer._shards[0].subscriber._pipe._transport
+    host, port = transport.get_extra_info("sockname")[:2]
+    async with Redis.from_url(settings.REDIS_URL) as client:
+        clients = await client.client_list(_type="pubsub")
     return next(item["id"] for item in clients if item["addr"] == f"{host}:{port}")

@@ -4,19 +4,15 @@ from hypothesis import strategies as st
 
 from marketdata.numbering import (
     EPOCH_ORIGIN_S,
-    Sequencer,
     epoch_text,
     next_epoch,
     pack,
     parse_epoch,
     unpack,
 )
-from marketdata.records import Kind
-from marketdata.topics import Topic
 
 epochs = st.integers(0, 2**31 - 1)
 numbers = st.integers(0, 2**32 - 1)
-TOPIC = Topic(Kind.TICK, "binance", "BTCUSDT")
 
 
 @given(epochs, numbers)
@@ -53,17 +49,6 @@ def test_next_epoch_is_seconds_since_2020():
 
 def test_next_epoch_after_a_clock_set_back_still_rises():
     assert next_epoch(500, EPOCH_ORIGIN_S + 12.9) == 501
-
-
-def test_sequencer_counts_each_topic_from_one():
-    sequencer = Sequencer(7)
-    other = Topic(Kind.TRADE, "binance", "BTCUSDT")
-
-    assert [sequencer.next_number(topic) for topic in (TOPIC, other, TOPIC)] == [
-        1,
-        1,
-        2,
-    ]
 
 
 def test_parse_epoch_of_other_text_raises():

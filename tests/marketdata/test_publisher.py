@@ -1,10 +1,14 @@
 import asyncio
 
+import msgspec
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from marketdata import publisher as module
-from marketdata.layer_messages import decode_message
+from marketdata.layer_messages import TopicState, decode_message
 from marketdata.publisher import Publisher
+from marketdata.records import Kind
+from marketdata.timeframes import PriceSide, Timeframe
+from marketdata.topics import Topic
 from tests.marketdata.polling import until
 from tests.marketdata.samples import BOOK, CANDLE, TRADE, tick
 
@@ -140,3 +144,132 @@ async def test_drain_gives_up_after_the_time():
     publisher.publish([tick()])
 
     assert not await publisher.drain(timeout_s=0.05)
+
+
+def states(layer, group="md.tick.binance.BTCUSDT"):
+    """Return the flushes' messages of the group: records' numbers, or the state."""
+    return [
+        batch
+        if isinstance(batch, TopicState)
+        else [*range(batch.first, batch.first + len(batch.records))]
+        for flush in layer.flushes
+        for name, batch in flush
+        if name == group
+    ]
+
+
+TICKS = Topic(Kind.TICK, "binance", "BTCUSDT")
+BOOKS = Topic(Kind.ORDERBOOK, "binance", "BTCUSDT")
+CANDLES = Topic(Kind.CANDLE, "binance", "BTCUSDT", Timeframe.M1, PriceSide.MID)
+
+
+async def test_announce_follows_what_waits_and_precedes_what_comes():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7, stored_numbers={"md.tick.binance.BTCUSDT": 1})
+
+    publisher.publish([tick(0), tick(1)])
+    publisher.announce(TICKS, is_recorded=True, is_live=True)
+    await until(lambda: layer.flushes)
+    publisher.publish([tick(2)])
+    await publisher.drain()
+
+    assert states(layer) == [[1, 2], TopicState(7, 2, 1, True, True, tick(1)), [3]]
+
+
+async def test_announce_in_the_turn_of_records_counts_those_behind_it_too():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.announce(TICKS, is_recorded=True, is_live=False)
+    publisher.publish([tick(0)])
+    await publisher.drain()
+
+    assert states(layer) == [[1], TopicState(7, 1, 0, True, False, tick(0))]
+
+
+async def test_announce_of_a_topic_without_records_tells_what_was_known_before():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.announce(TICKS, is_recorded=False, is_live=True, last=tick(5))
+    await publisher.drain()
+
+    assert states(layer) == [TopicState(7, 0, 0, False, True, tick(5))]
+
+
+async def test_announce_behind_many_records_comes_after_the_last():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.publish([tick(n) for n in range(700)])
+    publisher.announce(TICKS, is_recorded=True, is_live=True)
+    await publisher.drain()
+
+    first, second, state = states(layer)
+    assert (len(first), len(second)) == (500, 200)
+    assert (state.head, state.last) == (700, tick(699))
+
+
+async def test_announce_while_redis_is_away_is_sent_once_with_the_numbers_of_then(
+    monkeypatch,
+):
+    monkeypatch.setattr(module, "RETRY_MIN_S", 0.001)
+    layer = RecordingLayer(failures=1_000)
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.announce(TICKS, is_recorded=True, is_live=True)
+    await until(lambda: publisher.counters.failed_flushes)
+    publisher.publish([tick(0)])
+    layer.failures = 1
+    assert await publisher.drain()
+
+    assert states(layer) == [[1], TopicState(7, 1, 0, True, True, tick(0))]
+
+
+async def test_announce_during_a_flush_is_answered_again():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    publisher.announce(TICKS, is_recorded=True, is_live=True)
+    await asyncio.sleep(0)  # the flush has begun and waits in the layer
+    publisher.announce(TICKS, is_recorded=True, is_live=True)
+    await publisher.drain()
+
+    assert len(states(layer)) == 2
+
+
+async def test_announce_of_books_tells_the_last_whole_one():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+    change = msgspec.structs.replace(BOOK, is_snapshot=False)
+
+    publisher.publish([BOOK, change])
+    publisher.announce(BOOKS, is_recorded=False, is_live=True)
+    await publisher.drain()
+
+    state = states(layer, "md.orderbook.binance.BTCUSDT")[-1]
+    assert (state.head, state.last) == (2, BOOK)
+
+
+async def test_last_is_the_newest_record_of_the_topic():
+    publisher = Publisher(RecordingLayer(), epoch=7)
+
+    publisher.publish([CANDLE, TRADE, msgspec.structs.replace(CANDLE, rev=1)])
+
+    assert publisher.last(CANDLES) == msgspec.structs.replace(CANDLE, rev=1)
+    assert publisher.last(TICKS) is None
+    await publisher.drain()
+
+
+async def test_every_batch_carries_the_stored_number_of_its_moment():
+    stored = {}
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7, stored_numbers=stored)
+
+    publisher.publish([tick(0)])
+    await until(lambda: layer.flushes)
+    stored["md.tick.binance.BTCUSDT"] = 1
+    publisher.publish([tick(1)])
+    await publisher.drain()
+
+    assert [flush[0][1].stored for flush in layer.flushes] == [0, 1]

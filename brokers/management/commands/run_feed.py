@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import django.db
+import msgspec
 import structlog
 import uvloop
 from channels.db import database_sync_to_async
@@ -12,18 +13,25 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from brokers.bucket_store import BucketStore
+from brokers.connection import Timing
 from brokers.epochs import claim_epoch
 from brokers.exceptions import InvalidFeedSetting, UnknownAdapter
 from brokers.feed import Feed, FollowedInstrument
+from brokers.hub_link import HubLink, Layers
 from brokers.instruments import followed_instruments
+from brokers.live_topics import LiveOptions, LiveTopics
+from brokers.redis.epochs import claim_epoch_on_redis
+from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.registry import build_feed
-from brokers.runner import FeedRunner, Timing
+from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
 from history.recorder import Recorder
 from marketdata.catalog_store import load_catalog
 from marketdata.commands import EXIT_USAGE, UsageCommand
 from marketdata.numbering import next_epoch
 from marketdata.publisher import Publisher
+from marketdata.redis_pipe import redis_client
 
 STOP_DEADLINE_S = 10
 
@@ -47,7 +55,7 @@ class Command(UsageCommand):
             feed = build_feed(options["broker"].lower(), settings)
         except (UnknownAdapter, InvalidFeedSetting) as exc:
             raise CommandError(str(exc), returncode=EXIT_USAGE) from exc
-        epoch = _choose_epoch(feed.broker)
+        epoch = 0 if isinstance(feed, RedisFeed) else _choose_epoch(feed.broker)
         watches_input = options["stop_on_end_of_input"]
         if not uvloop.run(_run(feed, epoch, watches_input=watches_input)):
             sys.exit(1)
@@ -57,19 +65,74 @@ async def _run(feed: Feed, epoch: int, *, watches_input: bool) -> bool:
     stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
     if watches_input:
         signal_at_end_of_input()
-    runner = FeedRunner(
+    timing = Timing(
+        silence_s=settings.FEED_SILENCE_S,
+        reconnect_min_s=settings.RECONNECT_MIN_S,
+        reconnect_max_s=settings.RECONNECT_MAX_S,
+        refresh_s=settings.CATALOG_REFRESH_S,
+    )
+    if isinstance(feed, RedisFeed):
+        runner = await _redis_runner(feed, timing)
+    else:
+        runner = FeedRunner(
+            feed,
+            _outputs(feed, epoch),
+            load_instruments=lambda: _load_instruments(feed.broker),
+            timing=timing,
+        )
+    return await runner.run(stop)
+
+
+async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:
+    """Return the runner of a feed that follows what hubs do, and stores nothing."""
+    client, key = redis_client(settings.REDIS_URL), f"{settings.CHANNEL_PREFIX}:epoch"
+    epoch = await claim_epoch_on_redis(client, key, time.time())
+    publisher = Publisher(get_channel_layer(), epoch)
+    hubs = _hub_link(feed, publisher)
+    hubs.on_change = feed.demand
+    return FeedRunner(
         feed,
-        Publisher(get_channel_layer(), epoch),
-        _recorder(),
-        load_instruments=lambda: _load_instruments(feed.broker),
-        timing=Timing(
-            silence_s=settings.FEED_SILENCE_S,
-            reconnect_min_s=settings.RECONNECT_MIN_S,
-            reconnect_max_s=settings.RECONNECT_MAX_S,
-            refresh_s=settings.CATALOG_REFRESH_S,
+        Outputs(publisher, hubs=hubs),
+        load_instruments=None,
+        timing=msgspec.structs.replace(
+            timing,
+            silence_s=max(timing.silence_s, 2 * PING_S),
+            reconnect_min_s=min(timing.reconnect_min_s, MAX_DELAY_S),
+            reconnect_max_s=min(timing.reconnect_max_s, MAX_DELAY_S),
         ),
     )
-    return await runner.run(stop)
+
+
+def _hub_link(
+    feed: Feed, publisher: Publisher, computed: LiveTopics | None = None
+) -> HubLink:
+    return HubLink(
+        feed.broker,
+        publisher,
+        Layers(get_channel_layer(), get_channel_layer("control")),
+        computed=computed,
+        expiry_s=settings.DEMAND_EXPIRY_S,
+    )
+
+
+def _outputs(feed: Feed, epoch: int) -> Outputs:
+    recorder = _recorder()
+    publisher = Publisher(
+        get_channel_layer(),
+        epoch,
+        stored_numbers=recorder.stored_numbers if recorder else {},
+    )
+    live = LiveTopics(
+        publisher,
+        BucketStore(feed.broker, recorder) if recorder else None,
+        LiveOptions(
+            grace_s=settings.CANDLE_GRACE_S,
+            revision_s=settings.CANDLE_REFRESH_S,
+            is_simulated=feed.is_simulated,
+        ),
+    )
+    hubs = _hub_link(feed, publisher, live)
+    return Outputs(publisher, recorder, derived=live, hubs=hubs)
 
 
 def _choose_epoch(broker: str) -> int:

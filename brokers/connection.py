@@ -1,0 +1,139 @@
+"""Keeps a feed connected: reconnects with backoff, watches for silence, has a state."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import msgspec
+import structlog
+
+from brokers.backoff import Backoff
+from brokers.exceptions import FeedLost, FeedRefused, FeedSilent
+from brokers.feed import Emit, Feed, FollowedInstrument
+from brokers.run_together import run_together
+from marketdata.records import Record
+
+# A connection that lasted this long was a success: the next failure starts with the
+# shortest delay. Below the watchdog's 30 s, so that quiet markets are not punished.
+MIN_UPTIME_S = 20.0
+
+log = structlog.get_logger(__name__)
+
+
+class FeedState(Enum):
+    """State of the connection; LIVE from the first message on."""
+
+    STARTING = "starting"
+    IDLE = "idle"  # nothing to follow
+    CONNECTING = "connecting"
+    LIVE = "live"
+    LOST = "lost"
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Seconds: silence before a reconnect, bounds of the delays, catalog interval."""
+
+    silence_s: float
+    reconnect_min_s: float
+    reconnect_max_s: float
+    refresh_s: float
+
+
+class KeptConnection:
+    """A feed's connection, made again whenever it ends."""
+
+    def __init__(self, feed: Feed, timing: Timing) -> None:
+        self.state = FeedState.STARTING
+        self.reconnects = 0
+        self.followed: Sequence[FollowedInstrument] = ()
+        self._feed = feed
+        self._timing = timing
+        self._may_connect = asyncio.Event()
+        self._log = log.bind(broker=feed.broker)
+
+    @property
+    def is_live(self) -> bool:
+        """Return False while the broker's records do not reach us."""
+        return self.state in (FeedState.LIVE, FeedState.IDLE)
+
+    def follow(self, followed: Sequence[FollowedInstrument]) -> None:
+        """Have the feed follow exactly these; connected while there are any."""
+        if followed != self.followed:
+            self._log.info("feed follows", instruments=len(followed))
+            self.followed = followed
+            self._feed.follow(followed)
+        if followed:
+            self._may_connect.set()
+        else:
+            self._may_connect.clear()
+            self._enter(FeedState.IDLE)
+
+    def follow_nothing(self) -> None:
+        """Connect a feed that has no instruments."""
+        self._may_connect.set()
+
+    async def run(self, emit: Emit) -> None:
+        """Connect again whenever the connection ends. Never returns."""
+        timing = self._timing
+        backoff = Backoff(timing.reconnect_min_s, timing.reconnect_max_s)
+
+        def emit_live(records: Sequence[Record]) -> None:
+            if self.state is not FeedState.LIVE:
+                self._enter(FeedState.LIVE)
+            emit(records)
+
+        while True:
+            await self._may_connect.wait()
+            self._enter(FeedState.CONNECTING)
+            started_s = time.monotonic()
+            try:
+                await run_together(self._feed.run(emit_live), self._watch_silence())
+                raise FeedLost("the feed ended by itself")
+            except FeedLost as exc:
+                if time.monotonic() - started_s >= MIN_UPTIME_S:
+                    backoff.reset()
+                delay_s = _delay_s(backoff, exc)
+                self._enter(
+                    FeedState.LOST,
+                    code=exc.code,
+                    error=str(exc),
+                    retry_in_s=round(delay_s, 1),
+                )
+                await asyncio.sleep(delay_s)
+            self.reconnects += 1
+
+    async def _watch_silence(self) -> None:
+        """Raise FeedSilent when the feed's count stood still for too long.
+
+        What is counted without giving records, as heartbeats are, shows life, too.
+        """
+        silence_s = self._timing.silence_s
+        received, changed_s = self._feed.counters.received, time.monotonic()
+        while True:
+            now_s = time.monotonic()
+            if self._feed.counters.received != received:
+                received, changed_s = self._feed.counters.received, now_s
+                if self.state is FeedState.CONNECTING:
+                    self._enter(FeedState.LIVE)
+            elif not self._may_connect.is_set():
+                changed_s = now_s
+            if now_s - changed_s >= silence_s:
+                raise FeedSilent(silence_s)
+            look_s = 1.0 if self.state is FeedState.LIVE else 0.1
+            await asyncio.sleep(min(look_s, silence_s / 4))
+
+    def _enter(self, state: FeedState, **facts: Any) -> None:
+        if state is not self.state:
+            self.state = state
+            self._log.info(f"feed {state.value}", **facts)
+
+
+def _delay_s(backoff: Backoff, lost: FeedLost) -> float:
+    if isinstance(lost, FeedRefused):
+        delay_s = backoff.refused_delay_s(random.random())
+    else:
+        delay_s = backoff.next_delay_s(random.random())
+    return max(delay_s, lost.retry_after_s)
