@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from marketdata.catalog import Instrument
-from marketdata.codes import ErrorCode
+from marketdata.codes import ErrorCode, StatusCode
 from marketdata.encodings import Notice
 from marketdata.records import KINDS, Candle, OrderBook, Record, Tick, Trade
 
@@ -59,6 +59,7 @@ class _CandleNumbers(_Numbers):
     period: str
     final: bool
     rev: int
+    price: str
 
 
 class _Inner(msgspec.Struct, gc=False):
@@ -119,6 +120,7 @@ class UnifiedEncoding:
 
     def notice(self, notice: Notice, instrument: Instrument | None) -> bytes | None:
         """Return the status frame of a notice."""
+        is_partial = notice.code is StatusCode.PARTIAL_HISTORY
         return encode_status(
             code=notice.code,
             broker=notice.topic.broker,
@@ -126,6 +128,7 @@ class UnifiedEncoding:
             data_type=notice.topic.kind.value,
             **{
                 "from": notice.from_us and notice.from_us // _US_PER_MS,
+                "reason": notice.message if is_partial else None,
                 "to": notice.to_us and notice.to_us // _US_PER_MS,
             },
             message=notice.message,
@@ -174,6 +177,7 @@ def _candle(record: Candle, digits: int) -> _Numbers:
         record.timeframe.value,
         record.is_final,
         record.rev,
+        record.price_side.value,
     )
 
 

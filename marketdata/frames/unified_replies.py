@@ -13,7 +13,7 @@ from marketdata.numbering import epoch_text
 from marketdata.records import Kind
 from marketdata.topics import Topic
 
-_RECORDED_KINDS = (Kind.TICK, Kind.TRADE)
+_RECORDED_KINDS = (Kind.TICK, Kind.TRADE, Kind.CANDLE)
 _MAX_ECHOED = 40  # of a symbol; a real one has at most 20 characters
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from marketdata.catalog import Broker, Catalog, Instrument
 from marketdata.clients import Plan
-from marketdata.effects import Effect, Follow, Join, Leave, Send
+from marketdata.effects import Effect, Follow, Join, Leave, Resume, Send
 from marketdata.exceptions import (
     Forbidden,
     InvalidSymbol,
@@ -29,12 +29,17 @@ from marketdata.frames.unified_replies import (
     summary,
 )
 from marketdata.frames.unified_requests import TYPES, Parsed, Subscribe, Unsubscribe
+from marketdata.price_basis import has_trades
 from marketdata.records import Kind
 from marketdata.symbols import canonical
+from marketdata.timeframes import PriceSide
 from marketdata.topics import Topic
 
 # A print that was left out would be missing from every sum (PROTOCOL 1.3).
 _NEVER_CONFLATED = (Kind.TRADE,)
+
+
+_NO_PAST = UnsupportedSince("order books are not stored: a snapshot comes instead")
 
 
 class _Subscription(msgspec.Struct, frozen=True):
@@ -79,6 +84,8 @@ class Subscriptions:
                     rejected.append(rejection(symbol, exc))
                 else:
                     wanted.append(Wanted(symbol, topic, instrument))
+                    if request.since is not None and kind is Kind.ORDERBOOK:
+                        rejected.append(rejection(symbol, _NO_PAST))
         if not wanted:
             return [Send(encode_rejected(parsed, rejected))]
         follows = self._follows((item.topic for item in wanted), request, before)
@@ -148,8 +155,8 @@ class Subscriptions:
             Follow(
                 topic,
                 UNIFIED_ENCODING,
-                snapshot=request.snapshot and topic not in before,
-                since=request.since,
+                snapshot=_wants_snapshot(topic, request) and topic not in before,
+                since=None if topic.kind is Kind.ORDERBOOK else request.since,
                 conflate_ms=request.conflate_ms
                 if self._followed[topic].is_conflated
                 else None,
@@ -180,11 +187,18 @@ def _topic(
         raise UnsupportedType(
             f"expected a type of {', '.join(TYPES)}, found {kind!r:.60}"
         )
-    if request.since is not None:
-        raise UnsupportedSince("since is not served yet")
-    if kind is Kind.CANDLE:
-        raise UnsupportedType("live candles are not served yet")
-    return Topic(kind, broker.name, instrument.symbol)
+    if kind is not Kind.CANDLE:
+        return Topic(kind, broker.name, instrument.symbol)
+    if isinstance(request.since, Resume):
+        raise UnsupportedSince("since of candles is a time in ms")
+    if request.price is PriceSide.TRADE and not has_trades(broker, instrument):
+        raise UnsupportedType(f"{broker.name} has no trades of {instrument.display}")
+    return Topic(kind, broker.name, instrument.symbol, request.interval, request.price)
+
+
+def _wants_snapshot(topic: Topic, request: Subscribe) -> bool:
+    replaces_past = topic.kind is Kind.ORDERBOOK and request.since is not None
+    return request.snapshot or replaces_past
 
 
 def _followed_symbol(text: str, followed: set[str], catalog: Catalog) -> str:

@@ -10,6 +10,7 @@ from marketdata.exceptions import AuthFailed
 from marketdata.frames.unified import UNIFIED_ENCODING
 from marketdata.records import Kind
 from marketdata.sessions.unified import UnifiedSession
+from marketdata.timeframes import PriceSide, Timeframe
 from marketdata.topics import Topic
 from tests.marketdata.samples import NOW_US, catalog
 
@@ -170,6 +171,42 @@ def test_subscribe_again_is_accepted_without_another_snapshot(session):
     assert session.subscription_count == 1
 
 
+def test_subscribe_to_candles_follows_the_interval_and_price_asked_for(session):
+    effects = ask(
+        session,
+        action="subscribe",
+        symbols=["EURUSD"],
+        types=["candle"],
+        interval="4h",
+        price="bid",
+        since=1_704_153_600_000,
+    )
+
+    topic = Topic(Kind.CANDLE, "oanda", "EURUSD", Timeframe.H4, PriceSide.BID)
+    (join,) = effects
+    assert join.follows[0].topic == topic
+    assert join.follows[0].since == 1_704_153_600_000
+    (accepted,) = reply_of(effects)["accepted"]
+    assert (accepted["interval"], accepted["price"]) == ("4h", "bid")
+
+
+def test_subscribe_to_a_book_of_the_past_is_told_and_gets_a_snapshot(session):
+    effects = ask(
+        session,
+        action="subscribe",
+        symbols=["BTCUSDT"],
+        types=["orderbook"],
+        since=1_704_153_600_000,
+        snapshot=False,
+    )
+
+    (join,) = effects
+    assert join.follows == (Follow(BTC_BOOKS, UNIFIED_ENCODING, snapshot=True),)
+    reply = reply_of(effects)
+    assert reply["accepted"][0]["type"] == "orderbook"
+    assert reply["rejected"][0]["code"] == "UNSUPPORTED_SINCE"
+
+
 def test_subscribe_without_snapshot_wants_none(session):
     (join,) = ask(session, action="subscribe", symbols=["BTCUSDT"], snapshot=False)
 
@@ -192,19 +229,14 @@ def test_subscribe_without_snapshot_wants_none(session):
             "no enabled broker carries BTC/USDT",
         ),
         (
-            {"symbols": ["BTCUSDT"], "types": ["candle"], "interval": "5m"},
+            {"symbols": ["EURUSD"], "types": ["candle"], "price": "trade"},
             "UNSUPPORTED_TYPE",
-            "live candles are not served yet",
+            "oanda has no trades of EUR/USD",
         ),
         (
             {"symbols": ["BTCUSDT"], "types": ["quote"]},
             "UNSUPPORTED_TYPE",
             "expected a type of tick, trade, orderbook, candle, found 'quote'",
-        ),
-        (
-            {"symbols": ["BTCUSDT"], "since": 0},
-            "UNSUPPORTED_SINCE",
-            "since is not served yet",
         ),
     ],
 )

@@ -106,6 +106,7 @@ def test_encode_data_of_a_candle():
             "period": "1m",
             "final": False,
             "rev": 0,
+            "price": "mid",
         },
     }
 
