@@ -15,22 +15,29 @@ import structlog
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 
+from marketdata.admission import Refused
+from marketdata.asgi_port import AsgiPort
+from marketdata.catch_up import CatchUps
+from marketdata.client_watch import ClientWatch
 from marketdata.clients import Client
 from marketdata.codes import CloseCode
+from marketdata.connection_limits import Place
 from marketdata.connections import connections
-from marketdata.dialects import Dialect, Figures, Opening, Session
+from marketdata.dialects import Opening, Session
 from marketdata.effects import Authenticate, Close, Effect, Join, Leave, Send
 from marketdata.encodings import Encoding
 from marketdata.exceptions import AuthFailed, InvalidMessage
 from marketdata.hub import Hub
-from marketdata.origins import is_allowed
-from marketdata.outbox import PORT_EXTENSION, AsgiPort, Outbox, Port
+from marketdata.limited_log import LimitedLog
+from marketdata.outbox import PORT_EXTENSION, Outbox, Port
 from marketdata.runtime import Runtime
 from marketdata.topics import Topic
+from marketdata.wire import Batch
 
 MAX_RECONNECT_MS = 10_000  # clients come back spread over this time
 
 log = structlog.get_logger(__name__)
+events = LimitedLog(log)
 
 
 class LiveConsumer(AsyncConsumer):
@@ -41,29 +48,28 @@ class LiveConsumer(AsyncConsumer):
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._options = runtime.options
         self._pairs: set[tuple[Topic, Encoding]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_counted = False
+        self._place: Place | None = None
+        self._catch_ups: CatchUps | None = None
+        self._watch: ClientWatch
         self._hub: Hub
-        self._dialect: Dialect
         self._session: Session
         self._port: Port
         self._outbox: Outbox
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve the connection; whatever ends it, nothing of it stays in the hub."""
-        options = self._runtime.options
-        self._dialect = options.dialect_of(scope["path"])
-        opening = Opening(scope["path"], _query(scope), Client())
-        self._session = self._dialect.new_session(options.facts, opening)
         port = scope.get("extensions", {}).get(PORT_EXTENSION)
         if port is None:
             port = AsgiPort(send, receive)
             receive = port.receive
         self._port = port
         self._outbox = Outbox(
-            self._port, options.facts.max_queue_bytes, self._on_overflow
+            port, self._options.facts.max_queue_bytes, self._on_overflow
         )
+        self._watch = ClientWatch(self._options, self._outbox, self._end)
+        self._session = self._new_session(scope, Client())
         try:
             await super().__call__(scope, receive, send)
         except Exception:
@@ -82,42 +88,46 @@ class LiveConsumer(AsyncConsumer):
         await getattr(self, get_handler_name(message))(message)
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
-        """Accept, and greet the client if its page may connect."""
+        """Accept, and greet the client if it may connect."""
         await self.base_send({"type": "websocket.accept"})
-        headers = dict(self.scope["headers"])
-        origin = headers.get(b"origin")
-        if not is_allowed(
-            origin and origin.decode("latin1"),
-            headers.get(b"host", b"").decode("latin1"),
-            self._runtime.options.allowed_origins,
-        ):
-            self._end(CloseCode.FORBIDDEN, "pages of this origin may not connect")
+        try:
+            admitted = await self._options.admission.admit(
+                self.scope, _query(self.scope)
+            )
+        except Refused as exc:
+            events.info("client refused", code=int(exc.code), reason=exc.message)
+            self._end(exc.code, exc.message)
             return
+        client, self._place = admitted.client, admitted.place
         connections.clients += 1
-        self._is_counted = True
+        events.info("client connected", path=self.scope["path"], client=client.id)
         self._hub = await self._runtime.hub()
+        self._catch_ups = CatchUps(self._hub, self._runtime.past(), self._outbox)
+        self._session = self._new_session(self.scope, client)
         await self._perform(self._session.open(self._hub.catalog))
-        self._schedule_heartbeat()
+        self._watch.start(self._session)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """Answer a client's frame."""
         if self._outbox.is_closed:
             return
+        connections.received += 1
         text = message.get("text")
         frame = (message.get("bytes") or b"") if text is None else text
-        limit = self._runtime.options.facts.max_frame_bytes
+        limit = self._options.facts.max_frame_bytes
         size = len(frame) if text is None else len(text.encode())
         if size > limit:
             error = InvalidMessage(f"at most {limit} bytes", f"{size}")
             self._end(CloseCode.MESSAGE_TOO_BIG, str(error))
-            return
-        effects = self._session.receive(
-            frame, catalog=self._hub.catalog, now_us=time.time_ns() // 1_000
-        )
-        await self._perform(effects)
+        elif self._watch.allows(frame):
+            effects = self._session.receive(
+                frame, catalog=self._hub.catalog, now_us=time.time_ns() // 1_000
+            )
+            await self._perform(effects)
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """Stop: the socket is gone."""
+        events.info("client disconnected", code=message.get("code"))
         raise StopConsumer
 
     async def websocket_shutdown(self, message: dict[str, Any]) -> None:
@@ -128,20 +138,21 @@ class LiveConsumer(AsyncConsumer):
             reconnect_ms=random.randrange(MAX_RECONNECT_MS),
         )
 
-    # Effects
+    # What the session wants
 
     async def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Send(frame):
-                    self._outbox.deliver((frame,))
+                case Send(frame, is_malformed):
+                    self._outbox.send_text(frame)
+                    if is_malformed:
+                        self._watch.count_malformed()
                 case Join():
                     await self._join(effect)
                 case Leave(pairs):
                     self._leave(pairs)
-                case Authenticate(_, answer):
-                    # There are no keys yet, so none is right.
-                    await self._perform(answer(AuthFailed("Invalid authentication")))
+                case Authenticate():
+                    await self._authenticate(effect)
                 case Close():
                     self._close(effect)
 
@@ -149,42 +160,57 @@ class LiveConsumer(AsyncConsumer):
         await self._hub.prepare(join.topics)
         # No turn of the loop from here on: nothing of a topic can come before the
         # reply, and nothing between its snapshot and its next record is missed.
-        if self._outbox.is_closed:
+        catch_ups = self._catch_ups
+        if self._outbox.is_closed or catch_ups is None:
             return
         for follow in join.follows:
-            self._hub.attach(follow.topic, follow.encoding, self._outbox)
+            catch_ups.stop(follow.topic, follow.encoding)
+            if follow.since is None:
+                self._hub.attach(follow, self._outbox)
         self._count(
             self._pairs.union((item.topic, item.encoding) for item in join.follows)
         )
         reply = join.reply({topic: self._hub.position(topic) for topic in join.topics})
-        snapshots = [
-            self._hub.snapshot(follow.topic, follow.encoding)
-            for follow in join.follows
-            if follow.snapshot
-        ]
-        self._outbox.deliver([frame for frame in (reply, *snapshots) if frame])
+        frames = [reply]
+        for follow in join.follows:
+            pair = follow.topic, follow.encoding
+            frames.append(self._hub.feed_notice(*pair))
+            if follow.snapshot and follow.since is None:
+                frames.append(self._hub.snapshot(*pair))
+        self._outbox.deliver(Batch([frame for frame in frames if frame]))
+        for follow in join.follows:
+            if follow.since is not None:
+                days = self._session.client.plan.since_days
+                catch_ups.start(follow, since_days=days)
 
     def _leave(self, pairs: Iterable[tuple[Topic, Encoding]]) -> None:
         for topic, encoding in pairs:
+            if self._catch_ups is not None:
+                self._catch_ups.stop(topic, encoding)
             self._hub.detach(topic, encoding, self._outbox)
         self._count(self._pairs.difference(pairs))
 
     def _count(self, pairs: set[tuple[Topic, Encoding]]) -> None:
-        connections.subscriptions += len(pairs) - len(self._pairs)
+        change = len(pairs) - len(self._pairs)
+        connections.subscriptions += change
         self._pairs = pairs
+        if change:
+            events.info("subscriptions changed", by=change, now=len(pairs))
 
-    # Heartbeat and end
+    async def _authenticate(self, effect: Authenticate) -> None:
+        if self._place is None:
+            return
+        try:
+            client = await self._options.admission.identify(effect.token, self._place)
+        except AuthFailed as exc:
+            await self._perform(effect.answer(exc))
+        except Refused as exc:
+            self._end(exc.code, exc.message)
+        else:
+            await self._perform(effect.answer(client))
+            self._watch.hold_to(client)
 
-    def _schedule_heartbeat(self) -> None:
-        interval_s = self._runtime.options.facts.heartbeat_s
-        self._timer = asyncio.get_running_loop().call_later(interval_s, self._beat)
-
-    def _beat(self) -> None:
-        figures = Figures(self._outbox.sent, self._outbox.queued_bytes, skipped=0)
-        frame = self._session.heartbeat(time.time_ns() // 1_000, figures)
-        if frame is not None:
-            self._outbox.deliver((frame,))
-        self._schedule_heartbeat()
+    # The end
 
     def _on_overflow(self) -> None:
         # The hub may be in the middle of the topic's sinks.
@@ -199,17 +225,22 @@ class LiveConsumer(AsyncConsumer):
 
     def _close(self, close: Close) -> None:
         self._clean_up()
-        self._outbox.close(close.code, close.frame)
+        self._outbox.close(close.code, close.reason, close.frame)
 
     def _clean_up(self) -> None:
         if self._pairs:
             self._leave(self._pairs)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        connections.clients -= self._is_counted
-        self._is_counted = False
-        self._outbox.is_closed = True
+        self._watch.stop()
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
+            connections.clients -= 1
+        self._outbox.stop()
+
+    def _new_session(self, scope: dict[str, Any], client: Client) -> Session:
+        dialect = self._options.dialect_of(scope["path"])
+        opening = Opening(scope["path"], _query(scope), client)
+        return dialect.new_session(self._options.facts, opening)
 
 
 def _query(scope: dict[str, Any]) -> dict[str, str]:

@@ -3,19 +3,30 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
 
+from marketdata.admission import Admission
 from marketdata.catalog import Catalog
+from marketdata.connections import connections
+from marketdata.demands import ControlLayer
 from marketdata.dialects import Dialect, ServerFacts
-from marketdata.hub import Hub
+from marketdata.feed_states import FEED_SILENT_S
+from marketdata.hub import Hub, HubSettings
 from marketdata.membership import GroupLayer
+from marketdata.past import NoStore, Past
+from marketdata.ring import MAX_BYTES
 
 CATALOG_TIMEOUT_S = 5.0  # a client waits so long for the first catalog, then has none
 
 log = structlog.get_logger(__name__)
+
+
+class Layer(GroupLayer, ControlLayer, Protocol):
+    """What hubs need of a channel layer."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -23,23 +34,43 @@ class Options(msgspec.Struct, frozen=True):
 
     facts: ServerFacts
     dialect_of: Callable[[str], Dialect]
-    allowed_origins: tuple[str, ...]
+    admission: Admission
     grace_s: float
     catalog_refresh_s: float
+    auth_timeout_s: float = 10.0
+    max_malformed: int = 100
+    feed_silent_s: float = FEED_SILENT_S
+    ring_bytes: int = MAX_BYTES
+    statistics_s: float = 60.0  # 0: no such lines in the log
+
+    @property
+    def hub(self) -> HubSettings:
+        """What of this is a hub's."""
+        return HubSettings(self.grace_s, self.feed_silent_s, self.ring_bytes)
 
 
 class Runtime:
     """Makes the hub of a loop at its first use; servers need not tell when they start.
 
-    ``load_catalog`` blocks and is called in a thread.
+    ``load_catalog`` blocks and is called in a thread; ``make_past`` is called once per
+    loop. ``control`` is the layer of
+    control messages, None if ``layer`` carries them, too.
     """
 
     def __init__(
-        self, layer: GroupLayer, load_catalog: Callable[[], Catalog], options: Options
+        self,
+        layer: Layer,
+        load_catalog: Callable[[], Catalog],
+        options: Options,
+        *,
+        make_past: Callable[[], Past] = lambda: Past(NoStore()),
+        control: ControlLayer | None = None,
     ) -> None:
         self.options = options
         self._layer = layer
+        self._control = layer if control is None else control
         self._load_catalog = load_catalog
+        self._make_past = make_past
         self._live: WeakKeyDictionary[asyncio.AbstractEventLoop, _LiveHub] = (
             WeakKeyDictionary()
         )
@@ -49,13 +80,23 @@ class Runtime:
         loop = asyncio.get_running_loop()
         live = self._live.get(loop)
         if live is None:
-            hub = Hub(self._layer, Catalog([], []), grace_s=self.options.grace_s)
-            live = self._live[loop] = _LiveHub(hub, self._load_catalog)
-            live.start(self.options.catalog_refresh_s)
+            hub = Hub(
+                self._layer,
+                Catalog([], []),
+                control=self._control,
+                settings=self.options.hub,
+            )
+            past = self._make_past()
+            live = self._live[loop] = _LiveHub(hub, past, self._load_catalog)
+            live.start(self.options)
         if not live.has_loaded.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(live.has_loaded.wait(), CATALOG_TIMEOUT_S)
         return live.hub
+
+    def past(self) -> Past:
+        """Return the stored records of the running loop, which has a hub."""
+        return self._live[asyncio.get_running_loop()].past
 
     async def close(self) -> None:
         """Stop the running loop's hub, if it has one."""
@@ -65,21 +106,28 @@ class Runtime:
 
 
 class _LiveHub:
-    """A hub and the task that keeps its catalog fresh."""
+    """A hub, and tasks that keep its catalog fresh and log what it did."""
 
-    def __init__(self, hub: Hub, load_catalog: Callable[[], Catalog]) -> None:
+    def __init__(
+        self, hub: Hub, past: Past, load_catalog: Callable[[], Catalog]
+    ) -> None:
         self.hub = hub
+        self.past = past
         self.has_loaded = asyncio.Event()
         self._load_catalog = load_catalog
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, refresh_s: float) -> None:
-        self._task = asyncio.create_task(self._refresh(refresh_s), name="catalog")
+    def start(self, options: Options) -> None:
+        refresh = self._refresh(options.catalog_refresh_s)
+        self._tasks.append(asyncio.create_task(refresh, name="catalog"))
+        if options.statistics_s > 0:
+            report = self._report(options.facts.server, options.statistics_s)
+            self._tasks.append(asyncio.create_task(report, name="statistics"))
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.hub.close()
 
     async def _refresh(self, refresh_s: float) -> None:
@@ -90,3 +138,16 @@ class _LiveHub:
                 log.warning("cannot load the catalog", error=repr(exc))
             self.has_loaded.set()
             await asyncio.sleep(refresh_s)
+
+    async def _report(self, server: str, every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            log.info(
+                "statistics",
+                server=server,
+                connections=connections.clients,
+                subscriptions=connections.subscriptions,
+                sent=self.hub.delivered,
+                received=connections.received,
+                uptime_s=round(connections.uptime_s),
+            )

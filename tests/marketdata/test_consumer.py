@@ -13,6 +13,7 @@ from marketdata.publisher import Publisher
 from marketdata.runtime import Options, Runtime
 from marketdata.sessions.unified import UNIFIED, UnifiedSession
 from marketdata.topics import group_name, topic_of
+from tests.marketdata.accounts import make_admission
 from tests.marketdata.polling import until
 from tests.marketdata.samples import TICK, catalog, tick
 
@@ -36,7 +37,7 @@ async def runtime(layer):
     options = Options(
         facts=FACTS,
         dialect_of=lambda path: broken if path == "/broken" else UNIFIED,
-        allowed_origins=(),
+        admission=make_admission(),
         grace_s=0.01,
         catalog_refresh_s=60,
     )
@@ -126,7 +127,7 @@ async def test_defect_is_told_closes_with_4001_and_leaves_nothing(
     await client.send_to('{"action":"list"}')
 
     assert (await receive(client))["code"] == "INTERNAL_ERROR"
-    assert await client.receive_output() == {"type": "websocket.close", "code": 4001}
+    assert (await client.receive_output())["code"] == 4001
     assert (connections.clients, connections.subscriptions) == before
     await until(lambda: not layer.listeners)
 
@@ -156,7 +157,7 @@ async def test_frame_over_the_limit_is_told_and_closed(open_client, frame):
         "Invalid message format: expected at most 1000 bytes, "
         f"found {len(frame.encode())}"
     )
-    assert await client.receive_output() == {"type": "websocket.close", "code": 4000}
+    assert (await client.receive_output())["code"] == 4000
 
 
 async def test_requests_after_the_close_are_ignored(open_client):
@@ -176,7 +177,7 @@ async def test_page_of_another_origin_is_refused_without_a_welcome(open_client):
     client = await open_client(headers=headers)
 
     assert (await receive(client))["code"] == "FORBIDDEN"
-    assert await client.receive_output() == {"type": "websocket.close", "code": 4506}
+    assert (await client.receive_output())["code"] == 4506
 
 
 async def test_shutdown_event_says_good_bye(open_client):
@@ -186,14 +187,14 @@ async def test_shutdown_event_says_good_bye(open_client):
     await client.send_input({"type": "websocket.shutdown"})
 
     assert (await receive(client))["code"] == "SHUTDOWN"
-    assert await client.receive_output() == {"type": "websocket.close", "code": 4000}
+    assert (await client.receive_output())["code"] == 4000
 
 
 async def test_catalog_that_cannot_be_loaded_leaves_symbols_unknown(layer):
     def fail():
         raise ConnectionError("no database")
 
-    options = Options(FACTS, lambda path: UNIFIED, (), 0.01, 60)
+    options = Options(FACTS, lambda path: UNIFIED, make_admission(), 0.01, 60)
     runtime = Runtime(layer, fail, options)
     client = WebsocketCommunicator(LiveConsumer.as_asgi(runtime=runtime), "/")
     await client.connect()
