@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: help run dev test fuzz check fmt bench lock clean venv
+.PHONY: help run dev test fuzz fuzz-ws check fmt bench bench-fanout lock clean venv
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: venv  ## set everything up and run the server with simulated prices
 	@$(VENV)/python -m config.launch run
@@ -20,6 +20,10 @@ fuzz: venv  ## ask REST thousands of things by its schema
 	@$(VENV)/python -m config.launch exec -- env FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) \
 	    $(VENV)/python -m pytest tests/history/test_rest_fuzz.py $(ARGS)
 
+fuzz-ws: venv  ## send the server 100,000 broken WebSocket frames
+	@$(VENV)/python -m config.launch exec -- env FUZZ_FRAMES=$(or $(FRAMES),100000) \
+	    $(VENV)/python -m pytest tests/test_malformed.py $(ARGS)
+
 check: venv  ## lint and types
 	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy
 
@@ -28,6 +32,9 @@ fmt: venv  ## format the code
 
 bench: venv  ## print the figures of docs/performance.md
 	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks $(ARGS)
+
+bench-fanout: venv  ## print the figures of the fan-out; fails if a limit is missed
+	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks.fanout $(ARGS)
 
 lock:  ## resolve pyproject's groups into the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes \

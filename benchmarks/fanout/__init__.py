@@ -1,0 +1,1 @@
+"""Fan-out under load: its own clients, the whole path, limits that must hold."""
