@@ -14,7 +14,11 @@ from tests.marketdata.server_process import ROOT
 
 APPS = ("brokers", "config", "history", "importer", "marketdata")
 COMMANDS = sorted((app, name) for name, app in get_commands().items() if app in APPS)
-REQUIRED = {"run_feed": ["simulated"]}
+REQUIRED = {
+    "create_api_key": ("desk", "--plan", "pro"),
+    "issue_token": ("desk", "--plan", "pro"),
+    "run_feed": ["simulated"],
+}
 
 
 @pytest.mark.parametrize(

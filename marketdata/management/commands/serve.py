@@ -1,14 +1,19 @@
-"""`manage.py serve`: the web process."""
+"""`manage.py serve`: the web process, or several that share a port."""
 
-from argparse import ArgumentParser
+import socket
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
+import uvloop
 from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import CommandError
 
 from marketdata.commands import UsageCommand
-from marketdata.server import LiveServer
+from marketdata.server import LiveServer, tcp_endpoint
+from marketdata.shared_port import SharedPort
+from marketdata.web_processes import LISTENING, WebProcesses
 
 
 class Command(UsageCommand):
@@ -20,19 +25,81 @@ class Command(UsageCommand):
         parser.add_argument(
             "--port", type=int, default=settings.PORT, help="0 for any that is free"
         )
+        parser.add_argument(
+            "--processes",
+            type=_count,
+            default=1,
+            metavar="N",
+            help="share the port among so many; one that dies is started again",
+        )
+        parser.add_argument(
+            "--only",
+            choices=("ws", "http"),
+            help="refuse the other; with ws, health checks are answered still",
+        )
+        parser.add_argument(
+            "--fd", type=int, help="a bound TCP socket that was inherited, for --port"
+        )
+        parser.add_argument(
+            "--stop-on-end-of-input",
+            action="store_true",
+            help="stop too when standard input is closed (--processes holds it open)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["processes"] > 1 and options["fd"] is None:
+            self._serve_by_processes(options)
+        else:
+            self._serve(options)
+
+    def _serve(self, options: dict[str, Any]) -> None:
+        application = get_default_application()
+        if options["only"]:
+            application = application.only(options["only"])
         server = LiveServer(
-            get_default_application(),
-            host=options["host"],
-            port=options["port"],
-            ping_interval_s=settings.HEARTBEAT_S,
+            application, endpoints=[tcp_endpoint(options["host"], options["port"])]
         )
         server.on_listening = self._announce
+        server.stops_at_end_of_input = options["stop_on_end_of_input"]
+        if options["fd"] is not None:
+            server.adopt(_inherited(options["fd"]))
         server.run()
         if server.has_failed:
             raise CommandError(f"cannot listen on port {options['port']} (PORT)")
 
+    def _serve_by_processes(self, options: dict[str, Any]) -> None:
+        try:
+            port = SharedPort(options["host"], options["port"])
+        except OSError as exc:
+            raise CommandError(
+                f"cannot listen on port {options['port']} (PORT): {exc}"
+            ) from exc
+        if not uvloop.run(self._supervise(port, options["processes"])):
+            raise CommandError("not all web processes ended as they should")
+
+    async def _supervise(self, port: SharedPort, count: int) -> bool:
+        processes = WebProcesses(
+            [sys.executable, *sys.orig_argv[1:], "--stop-on-end-of-input", "--fd"],
+            port,
+            count,
+            on_listening=lambda: self._announce(port.host, port.number),
+        )
+        return await processes.run()
+
     def _announce(self, host: str, port: int) -> None:
-        self.stdout.write(f"listening on ws://{host}:{port}/")
+        host = f"[{host}]" if ":" in host else host
+        self.stdout.write(f"{LISTENING} ws://{host}:{port}/")
         self.stdout.flush()
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"expected 1 or more processes, found {text!r}")
+    return int(text)
+
+
+def _inherited(fd: int) -> socket.socket:
+    try:
+        return socket.socket(fileno=fd)
+    except OSError as exc:
+        raise CommandError(f"cannot listen on fd {fd}: {exc}") from exc
