@@ -62,13 +62,6 @@ class ReadyBody(LiveBody):
     reasons: list[str]
 
 
-class MetricsBody(msgspec.Struct):
-    """Numbers of this process."""
-
-    connections: int
-    subscriptions: int
-
-
 @documented_status("health", HealthBody, unwell=True)
 class HealthView(StatusView):
     """`/health`, as server A answers it."""
@@ -119,16 +112,6 @@ class ReadyView(StatusView):
 @documented_status("readyz", ReadyBody, unwell=True)
 class ReadyzView(ReadyView):
     """The same under Kubernetes' name."""
-
-
-@documented_status("metrics", MetricsBody)
-class MetricsView(StatusView):
-    """`/metrics`, as server A answers it."""
-
-    async def answer(self, request: HttpRequest) -> HttpResponse:
-        """Answer the numbers of this process."""
-        body = MetricsBody(connections.clients, connections.subscriptions)
-        return json_response(body)
 
 
 class SharedCheck:

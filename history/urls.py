@@ -6,10 +6,10 @@ from history.health import (
     HealthView,
     HealthzView,
     LiveView,
-    MetricsView,
     ReadyView,
     ReadyzView,
 )
+from history.metrics import MetricsView, PrometheusView
 from history.views import (
     CandlesOfSymbolView,
     CandlesView,
@@ -28,6 +28,7 @@ urlpatterns = [
     re_path(r"^health/ready/?$", ReadyView.as_view(), name="ready"),
     re_path(r"^readyz/?$", ReadyzView.as_view()),
     re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
+    re_path(r"^metrics/prometheus/?$", PrometheusView.as_view()),
     re_path(r"^api/candles/?$", CandlesView.as_view(), name="candles"),
     re_path(
         r"^api/candles/(?P<symbol>.+)/(?P<timeframe>[^/]+)/?$",

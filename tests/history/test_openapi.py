@@ -114,6 +114,7 @@ ADDRESSES = {
     "/healthz": "/healthz",
     "/readyz": "/readyz",
     "/metrics": "/metrics",
+    "/metrics/prometheus": "/metrics/prometheus",
 }
 
 

@@ -1,0 +1,47 @@
+"""Metrics for Prometheus; server A's are in `test_health`."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from marketdata.connections import connections
+
+SCRAPE = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
+@pytest.fixture(autouse=True)
+def counts(monkeypatch):
+    monkeypatch.setattr(connections, "clients", 3)
+    monkeypatch.setattr(connections, "subscriptions", 6)
+    monkeypatch.setattr(connections, "received", 17)
+
+
+@pytest.mark.parametrize(
+    ("address", "accept"),
+    [("/metrics", "text/plain"), ("/metrics/prometheus", "*/*")],
+)
+def test_compat_check_25_metrics_for_prometheus(rest, address, accept):
+    response = rest.get(address, Accept=accept)
+
+    families = text_string_to_metric_families(response.content.decode())
+    values = {sample.name: sample.value for item in families for sample in item.samples}
+    assert response.headers["Content-Type"].startswith("text/plain; version=")
+    assert values.pop("marketdata_uptime_seconds") > 0
+    assert values == {
+        "marketdata_connections": 3,
+        "marketdata_subscriptions": 6,
+        "marketdata_frames_received_total": 17,
+    }
+
+
+def test_metrics_for_a_scraper_are_openmetrics(rest):
+    response = rest.get("/metrics", Accept=SCRAPE)
+
+    assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert response.content.endswith(b"# EOF\n")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_metrics_for_anybody_else_are_server_as(rest, accept):
+    response = rest.get("/metrics", Accept=accept)
+
+    assert response.json() == {"connections": 3, "subscriptions": 6}
