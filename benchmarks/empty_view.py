@@ -6,7 +6,7 @@ python -m benchmarks.empty_view django|rest
 import asyncio
 import sys
 
-from marketdata.server import LiveServer  # isort: skip  # before any of Django
+from marketdata.server import LiveServer, tcp_endpoint  # isort: skip  # before any of Django
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
@@ -32,7 +32,7 @@ def serve(kind: str) -> None:
     """Serve it on a free port until a signal comes."""
     asyncio.set_event_loop(asyncio.new_event_loop())
     application = ASGIHandler() if kind == "django" else RestApplication(None, __name__)
-    server = LiveServer(application, host="127.0.0.1", port=0, ping_interval_s=30.0)
+    server = LiveServer(application, endpoints=[tcp_endpoint("127.0.0.1", 0)])
     server.on_listening = lambda host, port: print(f"listening {port}", flush=True)
     server.run()
 
