@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from marketdata.sinks import Send as SendBytes
 from marketdata.wire import Batch
 
 # What a server accepts from an application (RFC 6455 7.4). Daphne raises at others, so
@@ -29,6 +30,7 @@ class AsgiPort:
 
     def __init__(self, send: Send, receive: Receive) -> None:
         self.is_ready = True
+        self.send: SendBytes | None = None
         self.on_ready: Callable[[], None] = lambda: None
         self._send = send
         self._receive = receive
@@ -40,6 +42,9 @@ class AsgiPort:
     def write(self, batch: Batch) -> None:
         for payload in batch.payloads:
             self._put({"type": "websocket.send", "text": payload.decode()})
+
+    def write_rest(self, batch: Batch, taken: int) -> None:
+        raise RuntimeError("expected no rest, because there is no way past write()")
 
     def close(self, code: int, reason: str) -> None:
         allowed = code == NORMAL_CLOSE or code in APPLICATION_CLOSE_CODES

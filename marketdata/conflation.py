@@ -6,9 +6,9 @@ never old. What was left out is counted in the next frame.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from marketdata.records import Candle, OrderBook, Record, Tick, Ticker
+from marketdata.sinks import Sink
 from marketdata.wire import Batch
 
 _CLOCK_S = 0.001  # a timer may be this early
@@ -24,22 +24,6 @@ class Numbered:
         self.number = number
         self.epoch = epoch
         self.count = count
-
-
-class Sink(Protocol):
-    """Where frames go; called on the hot path, so it must not block or raise.
-
-    Nor may it change who follows what before the next turn of the loop. ``skipped``
-    sums up the records that were left out for it.
-    """
-
-    skipped: int
-
-    def deliver(self, batch: Batch) -> None:
-        """Take frames of one topic, in order."""
-
-    def offer(self, source: "Conflator") -> None:
-        """Call ``source.take`` as soon as a frame can leave, perhaps at once."""
 
 
 Encode = Callable[[Numbered, int], bytes | None]

@@ -5,6 +5,7 @@ them come per turn and leave together.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -17,16 +18,20 @@ log = structlog.get_logger(__name__)
 
 
 class Delivery:
-    """Sends what lines have pending; ``delivered`` counts frames times sinks."""
+    """Sends what lines have pending; ``delivered`` counts frames times sinks.
 
-    def __init__(self) -> None:
+    ``defer`` calls back once all is read that has come; see `GroupLayer`.
+    """
+
+    def __init__(self, defer: Callable[[Callable[[], None]], None]) -> None:
         self.delivered = 0
+        self._defer = defer
         self._dirty: dict[Line, None] = {}
 
     def schedule(self, line: Line) -> None:
         """Flush the line at the end of this turn of the loop."""
         if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._flush_all)
+            self._defer(self._flush_all)
         self._dirty[line] = None
 
     def flush(self, line: Line) -> None:

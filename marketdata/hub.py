@@ -12,7 +12,6 @@ from functools import partial
 import msgspec
 
 from marketdata.catalog import Catalog
-from marketdata.conflation import Sink
 from marketdata.delivery import Delivery
 from marketdata.demands import ControlLayer
 from marketdata.effects import Follow, Position
@@ -23,6 +22,7 @@ from marketdata.intake import HubCounters, Intake
 from marketdata.line import Line
 from marketdata.membership import GroupLayer, Membership
 from marketdata.ring import MAX_BYTES, Ring, Stretch
+from marketdata.sinks import Sink
 from marketdata.topics import Topic
 from marketdata.wire import Batch
 
@@ -56,7 +56,7 @@ class Hub:
         self.catalog = catalog
         self._settings = settings
         self._lines: dict[Topic, Line] = {}
-        self._delivery = Delivery()
+        self._delivery = Delivery(layer.defer)
         self._intake = Intake(self._delivery)
         self._membership = Membership(layer)
         self._feeds = FeedLink(

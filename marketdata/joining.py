@@ -11,13 +11,13 @@ import msgspec
 
 from marketdata.catalog import Instrument
 from marketdata.codes import StatusCode
-from marketdata.conflation import Conflator
 from marketdata.effects import Follow, Position
 from marketdata.encodings import Encoding, Notice
 from marketdata.hub import Hub
 from marketdata.outbox import Outbox
 from marketdata.past import Page
 from marketdata.records import Record
+from marketdata.sinks import Offer
 from marketdata.wire import Batch
 
 # What goes out at once beside live records; an outbox holds 1 MiB by default.
@@ -59,13 +59,18 @@ class _Hold:
     """The sink of a session that is on its way."""
 
     def __init__(self, outbox: Outbox) -> None:
+        self.way = outbox.way
+        self.sent = 0
         self.skipped = 0
         self._outbox = outbox
 
     def deliver(self, batch: Batch) -> None:
         self._outbox.deliver(batch)
 
-    def offer(self, source: Conflator) -> None:
+    def finish(self, batch: Batch, taken: int) -> None:
+        self._outbox.finish(batch, taken)
+
+    def offer(self, source: Offer) -> None:
         return
 
 

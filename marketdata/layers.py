@@ -40,12 +40,13 @@ class _Shard(RedisSingleShardConnection):
 
     def __init__(self, host: dict[str, Any], channel_layer: "_LoopLayer") -> None:
         super().__init__(_CONNECTION_DEFAULTS | host, channel_layer)
-        self.subscriber = RedisSubscriber(self._make_pool, self._deliver)
+        self.subscriber = RedisSubscriber(
+            self._make_pool, self._deliver, channel_layer.run_deferred
+        )
         self._publishing = PublishingPipe(self._make_pool)
 
     async def publish_many(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        async with self._lock:
-            await self._publishing.publish(messages)
+        await self._publishing.publish(messages)
 
     async def subscribe(self, channel: str) -> None:
         await self.subscriber.subscribe(channel)
@@ -64,6 +65,7 @@ class _Shard(RedisSingleShardConnection):
 
     def _deliver(self, name: str, data: bytes) -> None:
         layer = self.channel_layer
+        layer.is_reading = True
         listener = layer.listeners.get(name)
         if listener is not None:
             try:
@@ -79,6 +81,8 @@ class _LoopLayer(RedisPubSubLoopLayer):
 
     def __init__(self, hosts: Sequence[Any] | None = None, **options: Any) -> None:
         super().__init__(hosts=hosts, **options)
+        self.is_reading = False
+        self._deferred: list[Callable[[], None]] = []
         self._shards = [_Shard(host, self) for host in decode_hosts(hosts)]
         self.listeners: dict[str, Listener] = {}
 
@@ -102,6 +106,18 @@ class _LoopLayer(RedisPubSubLoopLayer):
         self.listeners.pop(name, None)
         if name not in self.groups:
             await self._get_shard(name).unsubscribe(name)
+
+    def defer(self, callback: Callable[[], None]) -> None:
+        if self.is_reading:
+            self._deferred.append(callback)
+        else:
+            asyncio.get_running_loop().call_soon(callback)
+
+    def run_deferred(self) -> None:
+        self.is_reading = False
+        deferred, self._deferred = self._deferred, []
+        for callback in deferred:
+            callback()
 
     async def group_discard(self, group: str, channel: str) -> None:
         await super().group_discard(group, channel)
@@ -150,6 +166,13 @@ class MarketDataChannelLayer(RedisPubSubChannelLayer):
             redis.exceptions.RedisError, OSError: Redis is away.
         """
         await self._get_layer().stop_listening(group)
+
+    def defer(self, callback: Callable[[], None]) -> None:
+        """Call it behind all messages of the read that calls listeners now, or soon.
+
+        It must not raise.
+        """
+        self._get_layer().defer(callback)
 
     def reconnects(self) -> int:
         """Return how many subscriptions of this loop were made again after a loss."""

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from marketdata.catalog import Instrument
 from marketdata.codes import StatusCode
-from marketdata.conflation import Conflator, Numbered, Sink
+from marketdata.conflation import Conflator, Numbered
 from marketdata.effects import Follow, Position
 from marketdata.encodings import Encoding, Notice
 from marketdata.layer_messages import TopicState
 from marketdata.line_numbers import Numbers
 from marketdata.records import Kind, OrderBook, Record
 from marketdata.ring import Ring, Stretch
+from marketdata.sinks import Sink, deliver_to_all
 from marketdata.topics import Topic, group_name
 from marketdata.wire import Batch, make_batches
 
@@ -165,8 +166,7 @@ class Line:
             batches = stretch.batches[encoding] = self._encode(encoding, stretch)
             for batch in batches:
                 delivered += batch.count * len(sinks)
-                for sink in sinks:
-                    sink.deliver(batch)
+                deliver_to_all(batch, sinks)
         if self._conflators:
             newest = self._numbered(records, first)
             for conflator in self._conflators.values():

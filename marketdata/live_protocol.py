@@ -91,9 +91,9 @@ class LiveProtocol(WebSocketProtocol):
     def onOpen(self) -> None:
         port = self.port
         assert port is not None  # made by onConnect
-        port.has_deflate = self._perMessageCompress is not None
         _free_channel(self.transport.producer)
         self.transport.unregisterProducer()
+        port.open(has_deflate=self._perMessageCompress is not None)
         self.transport.registerProducer(port, port.is_streaming)
         super().onOpen()
 
@@ -120,6 +120,17 @@ class LiveProtocol(WebSocketProtocol):
         else:
             self.port.write_bytes(data)
 
+    def sendCloseFrame(
+        self,
+        code: int | None = None,
+        reasonUtf8: bytes | None = None,
+        isReply: bool = False,
+    ) -> None:
+        # No byte may follow it, whoever sends it: also Autobahn answers one.
+        if self.port is not None:
+            self.port.end()
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+
     def failHandshake(
         self, reason: str, code: int = 400, responseHeaders: Any = None
     ) -> None:
@@ -129,6 +140,8 @@ class LiveProtocol(WebSocketProtocol):
         super().failHandshake(reason, code, headers)
 
     def dropConnection(self, abort: bool = False) -> None:
+        if self.port is not None:
+            self.port.end()
         super().dropConnection(abort)
         if not abort:
             # A peer that reads nothing would keep what waits for it, and the socket.

@@ -28,6 +28,9 @@ class GroupLayer(Protocol):
     async def stop_listening(self, group: str) -> None:
         """Forget the group's listener."""
 
+    def defer(self, callback: Callable[[], None]) -> None:
+        """Call it behind all messages of the read that calls listeners now, or soon."""
+
     def reconnects(self) -> int:
         """Return how often subscriptions were made again after a loss."""
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from marketdata.conflation import Conflator
+from marketdata.sinks import Offer, Send
 from marketdata.wire import PING_BATCH, Batch
 
 # The key of a scope's `extensions` under which our server offers a socket's port;
@@ -25,14 +25,18 @@ class Port(Protocol):
 
     ``is_ready`` is False while it holds enough, and after ``close``; ``on_ready`` is
     called when it turns True again. ``write`` and ``close`` never block and work in
-    either state.
+    either state. ``send`` is the way past ``write`` (see `Way`).
     """
 
     is_ready: bool
+    send: Send | None
     on_ready: Callable[[], None]
 
     def write(self, batch: Batch) -> None:
         """Send frames."""
+
+    def write_rest(self, batch: Batch, taken: int) -> None:
+        """Send what ``send`` left of frames."""
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame after what was written, and nothing after that."""
@@ -63,12 +67,12 @@ class Outbox:
         "_max_bytes",
         "_offers",
         "_on_overflow",
-        "_port",
         "_queue",
         "is_closed",
         "queued_bytes",
         "sent",
         "skipped",
+        "way",
     )
 
     def __init__(
@@ -80,11 +84,11 @@ class Outbox:
         self.skipped = 0
         self._has_ended = False
         self._is_short = False
-        self._port = port
+        self.way = port
         self._max_bytes = max_bytes
         self._on_overflow = on_overflow
         self._queue: deque[Batch] = deque()
-        self._offers: dict[Conflator, None] = {}
+        self._offers: dict[Offer, None] = {}
         port.on_ready = self.flush
 
     def deliver(self, batch: Batch) -> None:
@@ -95,9 +99,9 @@ class Outbox:
         """
         if self.is_closed:
             return
-        if self._port.is_ready:
+        if self.way.is_ready:
             self.sent += batch.count
-            self._port.write(batch)
+            self.way.write(batch)
             return
         self._queue.append(batch)
         self.queued_bytes += batch.size
@@ -106,15 +110,20 @@ class Outbox:
             self.stop()
             on_overflow()
 
-    def offer(self, source: Conflator) -> None:
+    def finish(self, batch: Batch, taken: int) -> None:
+        """Send the rest of frames of which ``way.send`` took so many bytes."""
+        self.sent += batch.count
+        self.way.write_rest(batch, taken)
+
+    def offer(self, source: Offer) -> None:
         """Take the newest frame of a topic as soon as the socket would."""
         if self.is_closed:
             return
         if not self._is_short:
             self._is_short = True
-            self._port.keep_short()
+            self.way.keep_short()
         self._offers[source] = None
-        if self._port.is_ready:
+        if self.way.is_ready:
             self._take_offers()
 
     def send_text(self, text: bytes) -> None:
@@ -123,14 +132,14 @@ class Outbox:
 
     def ping(self) -> bool:
         """Send a ping; False instead if the client has answered none for too long."""
-        if not self._port.is_answering():
+        if not self.way.is_answering():
             return False
         self.deliver(PING_BATCH)
         return True
 
     def flush(self) -> None:
         """Hand what waits to the socket as far as it takes it."""
-        queue, port = self._queue, self._port
+        queue, port = self._queue, self.way
         while queue and port.is_ready:
             batch = queue.popleft()
             self.queued_bytes -= batch.size
@@ -141,8 +150,9 @@ class Outbox:
     def stop(self) -> None:
         """Take no more frames, and drop what waits."""
         self.is_closed = True
+        self.way.send = None
         # Who made us is freed at once, not by the garbage collector.
-        self._on_overflow = self._port.on_ready = _nothing
+        self._on_overflow = self.way.on_ready = _nothing
         self._queue.clear()
         self._offers.clear()
         self.queued_bytes = 0
@@ -154,14 +164,14 @@ class Outbox:
         self._has_ended = True
         self.stop()
         if frame is not None:
-            self._port.write(Batch((frame,)))
-        self._port.close(code, reason)
+            self.way.write(Batch((frame,)))
+        self.way.close(code, reason)
 
     def _take_offers(self) -> None:
-        while self._offers and self._port.is_ready:
+        while self._offers and self.way.is_ready:
             source = next(iter(self._offers))
             del self._offers[source]
             batch = source.take(self)
             if batch is not None:
                 self.sent += batch.count
-                self._port.write(batch)
+                self.way.write(batch)

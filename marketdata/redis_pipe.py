@@ -6,7 +6,9 @@ stream steps aside: a command costs it some 20 us and a reply 10, here it is und
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import hiredis
@@ -20,25 +22,42 @@ from marketdata.redis_address import layer_host
 COMMAND_TIMEOUT_S = 5.0
 PUBLISH_TIMEOUT_S = 5.0  # a batch of 500 messages is answered in some 2 ms
 
+# A reader that fell behind gets as much in one turn of the loop.
+READ_BYTES = 256 * 1024
+
 # A push is a plain list in this version of the protocol, as a reply is.
 _OPTIONS = {"protocol": 2, "socket_connect_timeout": COMMAND_TIMEOUT_S}
 
 OnReply = Callable[[Any], None]
+OnRead = Callable[[], None]
 
 
-class RedisPipe(asyncio.Protocol):
+def _do_nothing() -> None:
+    """Do nothing."""
+
+
+def _ignore(reply: Any) -> None:
+    """Take a reply that nobody waits for."""
+
+
+class RedisPipe(asyncio.BufferedProtocol):
     """One connection. Replies and messages come to ``on_reply`` as they are read.
 
     A list is a message of pub/sub, or what a command returned; a
-    `hiredis.ReplyError` says that a command failed.
+    `hiredis.ReplyError` says that a command failed. ``on_read`` is called behind all
+    that came in one read.
     """
 
-    def __init__(self, writer: asyncio.StreamWriter, on_reply: OnReply) -> None:
+    def __init__(
+        self, writer: asyncio.StreamWriter, on_reply: OnReply, on_read: OnRead
+    ) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writer = writer  # it would close the transport when it is collected
         self._transport = writer.transport
         self._on_reply = on_reply
+        self._on_read = on_read
         self._reader = hiredis.Reader()
+        self._buffer = bytearray(READ_BYTES)
 
     def write(self, data: bytes) -> None:
         """Send commands, as ``pack`` gives them; what is lost is told by ``lost``."""
@@ -47,15 +66,21 @@ class RedisPipe(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection; replies come no more."""
-        self._on_reply = _ignore
+        self._on_reply, self._on_read = _ignore, _do_nothing
         self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return where the next read goes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Call back each reply that is complete."""
         reader, gets = self._reader, self._reader.gets
-        reader.feed(data)
+        # Its stub says bytes; any buffer will do.
+        reader.feed(self._buffer, 0, nbytes)  # type: ignore[arg-type]
         while (reply := gets()) is not False:
             self._on_reply(reply)
+        self._on_read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell that nothing comes any more."""
@@ -63,18 +88,28 @@ class RedisPipe(asyncio.Protocol):
             self.lost.set_result(None)
 
 
+class _Batch:
+    """Commands on their way: replies that are missing, and who waits for them."""
+
+    __slots__ = ("answered", "error", "missing")
+
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+        self.error: Exception | None = None
+        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
 class PublishingPipe:
     """Publishes batches over a connection that is made at the first, and after a loss.
 
-    One batch at a time: who calls from several tasks has a lock.
+    Batches of several tasks are on their way together, in the order of the calls.
     """
 
     def __init__(self, make_pool: Callable[[], ConnectionPool]) -> None:
         self._make_pool = make_pool
         self._pipe: RedisPipe | None = None
-        self._missing = 0  # replies to the batch that is on its way
-        self._error: Exception | None = None
-        self._answered: asyncio.Future[None] | None = None
+        self._opening = asyncio.Lock()
+        self._batches: deque[_Batch] = deque()
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publish (channel, message) pairs in order; return when Redis has them all.
@@ -84,42 +119,64 @@ class PublishingPipe:
         """
         if not messages:
             return
-        if self._pipe is None or self._pipe.lost.done():
-            self._pipe = await open_pipe(self._make_pool(), self._take)
         pipe = self._pipe
-        self._missing, self._error = len(messages), None
-        self._answered = asyncio.get_running_loop().create_future()
-        pipe.lost.add_done_callback(self._lose)
+        if pipe is None or pipe.lost.done():
+            pipe = await self._open()
+        batch = _Batch(len(messages))
+        self._batches.append(batch)
         pipe.write(pack_publishes(messages))
+        timer = asyncio.get_running_loop().call_later(
+            PUBLISH_TIMEOUT_S, self._fail, TimeoutError("Redis does not answer")
+        )
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await self._answered
-        except BaseException:
-            self.close()  # late replies must not be taken for the next batch's
+            await batch.answered
+        except asyncio.CancelledError:
+            # Late replies must not be taken for the next batch's.
+            self._fail(RedisConnectionError("the connection was closed"))
             raise
-        pipe.lost.remove_done_callback(self._lose)
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Close the connection; the next batch makes another."""
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
+        self._fail(RedisConnectionError("the connection was closed"))
+
+    async def _open(self) -> RedisPipe:
+        async with self._opening:
+            if self._pipe is None or self._pipe.lost.done():
+                pipe = await open_pipe(self._make_pool(), self._take)
+                pipe.lost.add_done_callback(partial(self._lose, pipe))
+                self._pipe = pipe
+            return self._pipe
 
     def _take(self, reply: Any) -> None:
-        self._missing -= 1
+        batch = self._batches[0]
+        batch.missing -= 1
         if isinstance(reply, Exception):
-            self._error = ResponseError(str(reply))
-        answered = self._answered
-        if self._missing or answered is None or answered.done():
+            batch.error = ResponseError(str(reply))
+        if batch.missing:
             return
-        if self._error is None:
-            answered.set_result(None)
+        self._batches.popleft()
+        if batch.answered.done():
+            return
+        if batch.error is None:
+            batch.answered.set_result(None)
         else:
-            answered.set_exception(self._error)
+            batch.answered.set_exception(batch.error)
 
-    def _lose(self, lost: "asyncio.Future[None]") -> None:
-        if self._answered and not self._answered.done():
-            self._answered.set_exception(RedisConnectionError("connection lost"))
+    def _lose(self, pipe: RedisPipe, lost: "asyncio.Future[None]") -> None:
+        if self._pipe is pipe:
+            self._fail(RedisConnectionError("connection lost"))
+
+    def _fail(self, error: Exception) -> None:
+        """Close the connection, and tell all who wait for it."""
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
+        batches, self._batches = self._batches, deque()
+        for batch in batches:
+            if not batch.answered.done():
+                batch.answered.set_exception(error)
 
 
 def redis_pool(url: str, **options: Any) -> ConnectionPool:
@@ -145,7 +202,9 @@ async def close_pool(pool: ConnectionPool) -> None:
         await sentinel.connection_pool.disconnect()
 
 
-async def open_pipe(pool: ConnectionPool, on_reply: OnReply) -> RedisPipe:
+async def open_pipe(
+    pool: ConnectionPool, on_reply: OnReply, on_read: OnRead = _do_nothing
+) -> RedisPipe:
     """Return a new connection to the server that the pool knows.
 
     Args:
@@ -165,7 +224,7 @@ async def open_pipe(pool: ConnectionPool, on_reply: OnReply) -> RedisPipe:
     writer: asyncio.StreamWriter = connection._writer
     # Or it would complain, when it is collected, that nobody closed it.
     connection._reader = connection._writer = None
-    pipe = RedisPipe(writer, on_reply)
+    pipe = RedisPipe(writer, on_reply, on_read)
     writer.transport.set_protocol(pipe)
     if writer.transport.is_closing():
         raise RedisConnectionError("the connection was closed at once")
@@ -190,7 +249,3 @@ def pack_publishes(messages: Iterable[tuple[str, bytes]]) -> bytes:
             % (len(name), name, len(message), message)
         )
     return b"".join(parts)
-
-
-def _ignore(reply: Any) -> None:
-    """Take a reply that nobody waits for."""

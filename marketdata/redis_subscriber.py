@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 class RedisSubscriber:
     """Calls ``on_message`` with each (channel, data) of its channels, as it is read.
 
+    ``on_read`` is called behind all that came in one read.
+
     Belongs to one event loop. ``reconnects`` counts the subscriptions that were made
     again after a loss.
     """
@@ -34,10 +36,12 @@ class RedisSubscriber:
         self,
         make_pool: Callable[[], ConnectionPool],
         on_message: Callable[[str, bytes], None],
+        on_read: Callable[[], None],
     ) -> None:
         self.reconnects = 0
         self._make_pool = make_pool
         self._on_message = on_message
+        self._on_read = on_read
         # Whether Redis confirmed the channel on this connection.
         self._confirmed: dict[str, asyncio.Event] = {}
         self._lost: set[str] = set()  # channels that were confirmed on an earlier one
@@ -96,7 +100,9 @@ class RedisSubscriber:
         failures = 0
         while True:
             try:
-                self._pipe = await open_pipe(self._make_pool(), self._take)
+                self._pipe = await open_pipe(
+                    self._make_pool(), self._take, self._on_read
+                )
                 failures = 0
                 await self._keep(self._pipe)
                 error = "connection lost"

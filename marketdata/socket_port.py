@@ -14,6 +14,7 @@ from autobahn.websocket.protocol import WebSocketProtocol as Autobahn
 from twisted.internet import interfaces, tcp, unix
 from zope.interface import implementer
 
+from marketdata.sinks import Send
 from marketdata.wire import Batch, close_reason
 
 # Bytes that the kernel keeps unsent. Left alone it takes 3.8 MiB of a reader that
@@ -30,18 +31,28 @@ _OPEN = Autobahn.STATE_OPEN
 class SocketPort(ABC):
     """A `Port` of a WebSocket protocol that has its transport.
 
-    ``has_deflate`` and ``unanswered_pings`` are for the protocol to set.
+    ``unanswered_pings`` is for the protocol to set.
     """
 
     is_streaming: bool  # which kind of producer it is to the transport
 
     def __init__(self, protocol: Any) -> None:
         self.is_ready = True
+        self.send: Send | None = None
         self.on_ready: Callable[[], None] = lambda: None
-        self.has_deflate = False
         self.unanswered_pings = 0
+        self._has_deflate = False
         self._protocol = protocol
         self._transport = protocol.transport
+
+    def open(self, *, has_deflate: bool) -> None:
+        """Note what the handshake agreed on: from now on frames may go out."""
+        self._has_deflate = has_deflate
+
+    def end(self) -> None:
+        """Note that nothing may go out any more, or only a close frame."""
+        self.is_ready = False
+        self.send = None
 
     @abstractmethod
     def write_bytes(self, data: bytes) -> None:
@@ -49,13 +60,16 @@ class SocketPort(ABC):
 
     def write(self, batch: Batch) -> None:
         if self._protocol.state == _OPEN:
-            self.write_bytes(batch.deflated_wire if self.has_deflate else batch.wire)
+            self.write_bytes(batch.deflated_wire if self._has_deflate else batch.wire)
+
+    def write_rest(self, batch: Batch, taken: int) -> None:
+        self._transport.write(batch.wire[taken:])
 
     def close(self, code: int, reason: str) -> None:
         if self._protocol.state == _OPEN:
             # sendClose refuses 1001 and 1009.
             self._protocol.sendCloseFrame(int(code), close_reason(reason))
-        self.is_ready = False
+        self.end()
 
     def keep_short(self) -> None:
         return
@@ -73,21 +87,27 @@ class SocketPort(ABC):
             self.on_ready()
 
     def stopProducing(self) -> None:
-        self.is_ready = False
+        self.end()
 
 
 @implementer(interfaces.IPullProducer)
 class PlainPort(SocketPort):
     """Writes to a plain socket itself; the transport gets what that did not take.
 
-    As a pull producer it is called whenever the transport has emptied its buffer.
+    As a pull producer it is called whenever the transport has emptied its buffer. All
+    that Autobahn writes comes through here, too (`LiveProtocol.sendData`), so the
+    buffer is empty while the port is ready.
     """
 
     is_streaming = False
 
     def __init__(self, protocol: Any) -> None:
         super().__init__(protocol)
-        self._send = self._transport.socket.send
+        self._socket_send: Send = self._transport.socket.send
+
+    def open(self, *, has_deflate: bool) -> None:
+        super().open(has_deflate=has_deflate)
+        self._offer_send()
 
     def write_bytes(self, data: bytes) -> None:
         transport = self._transport
@@ -95,12 +115,15 @@ class PlainPort(SocketPort):
             self._write_rest(data, 0)
             return
         try:
-            taken = self._send(data)
+            taken = self._socket_send(data)
         except OSError:
             # Full, or broken: then the transport will notice and end the connection.
             taken = 0
         if taken != len(data):
             self._write_rest(data, taken)
+
+    def write_rest(self, batch: Batch, taken: int) -> None:
+        self._write_rest(batch.wire, taken)
 
     def keep_short(self) -> None:
         limit_unsent(self._transport.socket, SHORT_NOTSENT_BYTES)
@@ -108,10 +131,16 @@ class PlainPort(SocketPort):
     def resumeProducing(self) -> None:
         transport = self._transport
         if not transport._tempDataBuffer and not transport.dataBuffer:
+            self._offer_send()
             super().resumeProducing()
+
+    def _offer_send(self) -> None:
+        if self._protocol.state == _OPEN and not self._has_deflate:
+            self.send = self._socket_send
 
     def _write_rest(self, data: bytes, taken: int) -> None:
         self.is_ready = False
+        self.send = None
         self._transport.write(data[taken:] if taken else data)
 
 

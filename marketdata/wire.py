@@ -97,6 +97,8 @@ def make_batches(payloads: Sequence[bytes]) -> list[Batch]:
 
     What a socket leaves of a batch is copied for that client alone.
     """
+    if len(payloads) == 1:
+        return [Batch(payloads)]
     batches, start, size = [], 0, 0
     for index, payload in enumerate(payloads):
         if size and size + len(payload) > MAX_BATCH_BYTES:

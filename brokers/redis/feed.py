@@ -78,7 +78,7 @@ class RedisFeed:
             FeedLost: the connection ended or could not be made. Never returns.
         """
         try:
-            pipe = await open_pipe(self._make_pool(), self._take)
+            pipe = await open_pipe(self._make_pool(), self._take, self._emit_batch)
         except (RedisError, OSError) as exc:
             raise FeedLost(f"{type(exc).__name__}: {exc}") from exc
         self._pipe, self._emit = pipe, emit
@@ -142,14 +142,13 @@ class RedisFeed:
         except MalformedFrame as exc:
             self._note_malformed(name, exc)
             return
-        if not self._batch:
-            # All messages of one read from the socket are published together.
-            asyncio.get_running_loop().call_soon(self._emit_batch)
         self._batch.append(record)
 
     def _emit_batch(self) -> None:
-        batch, self._batch = self._batch, []
-        self._emit(batch)
+        # All messages of one read from the socket are published together.
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._emit(batch)
 
     def _gateway_name(self, channel: bytes) -> str | None:
         try:

@@ -15,10 +15,17 @@ from marketdata.layer_messages import (
 from marketdata.topics import group_name
 
 
+class NoWay:
+    """Leads into no socket: all is delivered to the sink."""
+
+    send = None
+
+
 class RecordingSink:
     """Keeps what is delivered; takes offers at once while ``is_ready``."""
 
     def __init__(self) -> None:
+        self.way = NoWay()
         self.frames = []
         self.batches = []
         self.skipped = 0
@@ -63,6 +70,9 @@ class FakeLayer:
         self.states = {}
         self.is_away = False
         self.reconnected = 0
+
+    def defer(self, callback):
+        asyncio.get_running_loop().call_soon(callback)
 
     async def listen(self, group, listener):
         await asyncio.sleep(0)

@@ -106,6 +106,7 @@ class SlowPort:
 
     def __init__(self, bytes_per_s=0):
         self.is_ready = True
+        self.send = None
         self.on_ready = lambda: None
         self.frames = []
         self.batches = []
@@ -127,6 +128,7 @@ class SlowPort:
 
     def _turn_ready(self):
         self.is_ready = True
+        self.send = None
         self.on_ready()
 
 

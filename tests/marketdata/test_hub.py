@@ -13,7 +13,7 @@ from marketdata.layer_messages import NumberedRecords, beat_group, demand_group
 from marketdata.publisher import Publisher
 from marketdata.records import Kind
 from marketdata.topics import Topic, group_name, topic_of
-from tests.marketdata.hub_fakes import FakeLayer, RecordingSink, state
+from tests.marketdata.hub_fakes import FakeLayer, NoWay, RecordingSink, state
 from tests.marketdata.polling import until
 from tests.marketdata.samples import BOOK, BTCUSDT, CANDLE, TRADE, catalog, tick
 
@@ -163,6 +163,8 @@ class _CountingEncoding:
 
 
 class _IgnoringSink:
+    way = NoWay()
+
     def deliver(self, frames):
         pass
 

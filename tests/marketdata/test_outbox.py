@@ -9,6 +9,7 @@ class RecordingPort:
 
     def __init__(self) -> None:
         self.is_ready = True
+        self.send = None
         self.on_ready = lambda: None
         self.written = []
         self.is_short = False
