@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from marketdata.records import Record
+from marketdata.records import Kind, Record
 
 Emit = Callable[[Sequence[Record]], None]
 
@@ -14,13 +14,33 @@ class FollowedInstrument(msgspec.Struct, frozen=True):
     """An instrument that a feed shall deliver.
 
     ``symbol`` is canonical, ``broker_symbol`` the broker's spelling, ``decimals`` the
-    precision of its prices. ``is_recorded`` says whether its records are to be stored.
+    precision of its prices. ``is_recorded`` says whether its records are to be stored;
+    ``kinds`` are those that are wanted, None for all that the feed is set up to give.
     """
 
     symbol: str
     broker_symbol: str
     decimals: int
     is_recorded: bool = True
+    kinds: frozenset[Kind] | None = None
+
+
+class UpstreamGap(msgspec.Struct, frozen=True):
+    """Records of a symbol that the broker sent, or would have, and we never got.
+
+    Times are in microseconds UTC; ``from_us`` is that of the last record before the
+    hole, ``to_us`` of the first behind it, each None while unknown. ``reason`` is for
+    people.
+    """
+
+    symbol: str
+    kind: Kind
+    from_us: int | None
+    to_us: int | None
+    reason: str
+
+
+OnGap = Callable[[UpstreamGap], None]
 
 
 class FeedCounters(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from brokers.binance.feed import BinanceFeed
 from brokers.binance.streams import stream_suffixes
@@ -14,6 +14,12 @@ from brokers.simulated.feed import SimulatedFeed
 from marketdata.redis_pipe import redis_client, redis_pool
 
 
+class Adapter(NamedTuple):
+    """How a broker's feed is made."""
+
+    build: Callable[[Any], Feed]
+
+
 def build_feed(name: str, settings: Any) -> Feed:
     """Return the broker's feed, not yet connected; ``settings`` are Django's.
 
@@ -21,10 +27,10 @@ def build_feed(name: str, settings: Any) -> Feed:
         UnknownAdapter: there is no program for the broker.
         InvalidFeedSetting: a setting of the feed cannot be used.
     """
-    build = _ADAPTERS.get(name)
-    if build is None:
+    adapter = _ADAPTERS.get(name)
+    if adapter is None:
         raise UnknownAdapter(name, adapter_names())
-    return build(settings)
+    return adapter.build(settings)
 
 
 def adapter_names() -> list[str]:
@@ -50,8 +56,8 @@ def _simulated(settings: Any) -> Feed:
     return SimulatedFeed(settings.SIMULATED_RATE, settings.SIMULATED_SEED)
 
 
-_ADAPTERS: dict[str, Callable[[Any], Feed]] = {
-    "binance": _binance,
-    "redis": _redis,
-    "simulated": _simulated,
+_ADAPTERS = {
+    "binance": Adapter(_binance),
+    "redis": Adapter(_redis),
+    "simulated": Adapter(_simulated),
 }

@@ -7,6 +7,7 @@ from django.conf import settings
 from redis.asyncio import Redis
 
 from marketdata.layers import MarketDataChannelLayer
+from tests.marketdata.private_redis import PrivateRedis, find_program
 
 
 @pytest.fixture
@@ -45,3 +46,12 @@ async def make_layer(prefix):
 def layer(make_layer) -> MarketDataChannelLayer:
     """A layer on the real Redis."""
     return make_layer()
+
+
+@pytest.fixture
+def private_redis():
+    """A Redis that is running and may be killed."""
+    redis = PrivateRedis(find_program())
+    redis.start()
+    yield redis
+    redis.kill()

@@ -1,6 +1,7 @@
 """A Redis of a test's own, which it may stop and start."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -38,6 +39,16 @@ class PrivateRedis:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def pause(self) -> None:
+        """Leave all that comes unread."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Read again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def _answers(self) -> bool:
         try:

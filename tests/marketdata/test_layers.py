@@ -80,6 +80,29 @@ async def test_failing_listener_does_not_stop_others(layer):
     await until(lambda: len(got) == 1)
 
 
+async def test_deferred_is_called_once_all_that_was_read_has_been_heard(layer):
+    heard = []
+
+    def listen(message):
+        if not heard:
+            layer.defer(lambda: heard.append("end"))
+        heard.append(message["n"])
+
+    await layer.listen("a", listen)
+    await layer.group_send_many([("a", {"type": "t", "n": n}) for n in range(3)])
+
+    await until(lambda: "end" in heard)
+    assert heard == [0, 1, 2, "end"]
+
+
+async def test_deferred_outside_of_a_read_is_called_soon(layer):
+    called = asyncio.Event()
+
+    layer.defer(called.set)
+
+    await asyncio.wait_for(called.wait(), 5)
+
+
 async def test_layers_of_two_prefixes_do_not_hear_each_other(layer, make_layer):
     got, other_got = [], []
     other = make_layer("other")

@@ -18,6 +18,9 @@ class RecordingPort:
     def write(self, batch):
         self.written.extend(batch.payloads or ["ping"])
 
+    def write_rest(self, batch, taken):
+        self.written.append(batch.wire[taken:])
+
     def close(self, code, reason):
         self.written.append((code, reason))
         self.is_ready = False
@@ -70,6 +73,23 @@ def test_deliver_to_a_ready_socket_writes_at_once():
 
     assert port.written == [b"a", b"b"]
     assert (outbox.sent, outbox.queued_bytes) == (2, 0)
+
+
+def test_rest_of_what_went_past_the_outbox_is_written_and_counted():
+    port, _, outbox = make()
+
+    outbox.finish(batch(b"a", b"b"), 3)
+
+    assert (port.written, outbox.sent) == ([b"\x81\x01b"], 2)
+
+
+def test_stopped_outbox_has_no_way_past_it():
+    port, _, outbox = make()
+    port.send = lambda data: len(data)
+
+    outbox.stop()
+
+    assert outbox.way.send is None
 
 
 def test_deliver_to_a_full_socket_waits_and_keeps_order():

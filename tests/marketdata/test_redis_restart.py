@@ -9,18 +9,8 @@ from marketdata.layers import MarketDataChannelLayer
 from marketdata.publisher import Publisher
 from tests.marketdata.hub_fakes import RecordingSink
 from tests.marketdata.polling import until
-from tests.marketdata.private_redis import PrivateRedis, find_program
 from tests.marketdata.samples import TRADE, catalog, tick
 from tests.marketdata.test_hub import TICKS, TRADES
-
-
-@pytest.fixture
-def private_redis():
-    """A Redis that is running and may be killed."""
-    redis = PrivateRedis(find_program())
-    redis.start()
-    yield redis
-    redis.kill()
 
 
 @pytest.fixture
