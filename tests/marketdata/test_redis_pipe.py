@@ -11,7 +11,7 @@ PAYLOAD = b"x" * 100
 
 
 @pytest.fixture
-def publishing(private_redis):
+async def publishing(private_redis):
     """A publishing pipe to a Redis that may be paused."""
     pipe = PublishingPipe(lambda: redis_pool(private_redis.url))
     yield pipe
