@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import django.db
@@ -26,6 +27,7 @@ from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.registry import build_feed
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
+from history.journal import Journal
 from history.recorder import Recorder
 from marketdata.catalog_store import load_catalog
 from marketdata.commands import EXIT_USAGE, UsageCommand
@@ -74,9 +76,12 @@ async def _run(feed: Feed, epoch: int, *, watches_input: bool) -> bool:
     if isinstance(feed, RedisFeed):
         runner = await _redis_runner(feed, timing)
     else:
+        recorder = _recorder(feed.broker, epoch)
+        if recorder:
+            await recorder.replay()
         runner = FeedRunner(
             feed,
-            _outputs(feed, epoch),
+            _outputs(feed, epoch, recorder),
             load_instruments=lambda: _load_instruments(feed.broker),
             timing=timing,
         )
@@ -115,12 +120,12 @@ def _hub_link(
     )
 
 
-def _outputs(feed: Feed, epoch: int) -> Outputs:
-    recorder = _recorder()
+def _outputs(feed: Feed, epoch: int, recorder: Recorder | None) -> Outputs:
     publisher = Publisher(
         get_channel_layer(),
         epoch,
         stored_numbers=recorder.stored_numbers if recorder else {},
+        before_send=recorder.write_block if recorder else lambda: None,
     )
     live = LiveTopics(
         publisher,
@@ -154,7 +159,7 @@ def _load_instruments(broker: str) -> list[FollowedInstrument]:
     return followed_instruments(load_catalog(), broker)
 
 
-def _recorder() -> Recorder | None:
+def _recorder(broker: str, epoch: int) -> Recorder | None:
     if not settings.DATABASE_URL:
         log.warning("DATABASE_URL is not set: nothing is stored")
         return None
@@ -162,4 +167,14 @@ def _recorder() -> Recorder | None:
         flush_s=settings.RECORDER_FLUSH_S,
         flush_rows=settings.RECORDER_FLUSH_ROWS,
         max_rows=settings.RECORDER_MAX_ROWS,
+        journal=_journal(broker, epoch),
     )
+
+
+def _journal(broker: str, epoch: int) -> Journal | None:
+    folder = Path(settings.JOURNAL_DIR, broker)
+    try:
+        return Journal(folder, epoch, max_bytes=settings.JOURNAL_MAX_BYTES)
+    except OSError as exc:
+        log.error("no journal: what a killed process held is lost", error=str(exc))
+        return None
