@@ -31,16 +31,15 @@ django.setup()
 
 from channels.layers import get_channel_layer  # noqa: E402
 
+from benchmarks.ingest_instruments import SYMBOLS, make_instruments  # noqa: E402
 from brokers.binance.feed import BinanceFeed  # noqa: E402
 from brokers.binance.messages import parse_frame  # noqa: E402
 from brokers.feed import FollowedInstrument  # noqa: E402
 from brokers.runner import FeedRunner, Outputs, Timing  # noqa: E402
 from history.journal import Journal  # noqa: E402
 from history.recorder import Recorder  # noqa: E402
-from marketdata.models import Broker, BrokerSymbol, Instrument  # noqa: E402
 from marketdata.publisher import Publisher  # noqa: E402
 
-SYMBOLS = [f"C{number:03}USDT" for number in range(200)]
 NAMES = {symbol: symbol for symbol in SYMBOLS}
 TURN_FRAMES = 100  # what a busy socket holds when the loop comes back to it
 PACED_PER_S = 20_000
@@ -60,20 +59,6 @@ def frames(count: int) -> list[bytes]:
         for number in range(count)
         for symbol in (SYMBOLS[number % len(SYMBOLS)],)
     ]
-
-
-def make_instruments() -> None:
-    """Store the instruments; the recorder stores nothing of others."""
-    broker = Broker.objects.create(name="binance", title="Binance")
-    rows = Instrument.objects.bulk_create(
-        Instrument(
-            symbol=symbol, base=symbol[:4], quote="USDT", type="crypto", decimals=2
-        )
-        for symbol in SYMBOLS
-    )
-    BrokerSymbol.objects.bulk_create(
-        BrokerSymbol(instrument=row, broker=broker, symbol=row.symbol) for row in rows
-    )
 
 
 async def report(name: str, count: int, work: Callable[[], Awaitable[None]]) -> float:
