@@ -63,7 +63,7 @@ class Intake:
     def _take_records(self, line: Line, batch: NumberedRecords) -> None:
         records, numbers = batch.records, line.numbers
         self.counters.records += len(records)
-        if numbers.epoch != batch.epoch or numbers.number + 1 != batch.first:
+        if numbers.number + 1 != batch.first or numbers.epoch != batch.epoch:
             self._delivery.flush(line)  # what is pending is one run of numbers
         placed = numbers.advance(batch.epoch, batch.first, len(records))
         if placed.is_stale:

@@ -34,6 +34,17 @@ class SocketPort(ABC):
     ``unanswered_pings`` is for the protocol to set.
     """
 
+    # Fewer cache lines per client on the way of a frame than with a dictionary each.
+    __slots__ = (
+        "_has_deflate",
+        "_protocol",
+        "_transport",
+        "is_ready",
+        "on_ready",
+        "send",
+        "unanswered_pings",
+    )
+
     is_streaming: bool  # which kind of producer it is to the transport
 
     def __init__(self, protocol: Any) -> None:
@@ -99,6 +110,8 @@ class PlainPort(SocketPort):
     buffer is empty while the port is ready.
     """
 
+    __slots__ = ("_socket_send",)
+
     is_streaming = False
 
     def __init__(self, protocol: Any) -> None:
@@ -151,6 +164,8 @@ class TransportPort(SocketPort):
     As a push producer it is told when the transport's buffer passes 64 KiB and when it
     is empty again.
     """
+
+    __slots__ = ()
 
     is_streaming = True
 
