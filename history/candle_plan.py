@@ -12,11 +12,11 @@ from typing import Any
 
 from history.candle_range import Buckets, CandleRange, buckets_of
 from history.candle_read_sql import Shape, select_sql
-from history.ranges import MINUTE_US
 from history.second_sql import select_seconds_sql
 from history.statement import Statement
 from history.tables import PRICE_SIDE_CODES
 from history.timestamps import to_datetime
+from marketdata.durations import MINUTE_US
 from marketdata.timeframes import Timeframe
 
 # How far back the tail reaches: refreshes come every few seconds, and what they are

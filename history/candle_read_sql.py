@@ -11,8 +11,8 @@ buckets firsts and lasts, the runs of their starts.
 import msgspec
 
 from history.changed_ranges import MAX_NOTE_US
-from history.durations import DAY_US
 from history.tables import CANDLE_TABLES
+from marketdata.durations import DAY_US
 from marketdata.timeframes import PriceSide, Timeframe
 
 NOTE_DAYS = MAX_NOTE_US // DAY_US

@@ -24,9 +24,9 @@ from history.columns import (
     trade_columns_of,
 )
 from history.models import Series
-from history.ranges import MINUTE_US
 from history.series import Change, apply_changes, get_or_create_series
 from history.tick_store import copy_ticks, copy_trades, insert_ticks, insert_trades
+from marketdata.durations import MINUTE_US
 from marketdata.exceptions import MarketDataError
 from marketdata.models import Instrument
 from marketdata.numbering import pack

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from history.api_errors import json_response
 from history.api_parameters import BROKER, NEEDED_SYMBOL, START, TO
 from history.api_schema import documented
-from history.durations import DAY_US
 from history.endpoint import Endpoint
 from history.query_fields import (
     QueryFields,
@@ -21,8 +20,9 @@ from history.query_fields import (
 from history.udf_query import listing_of, plan_listing
 from history.udf_symbols import Ticker
 from importer.coverage import Cover
-from importer.hours import HOUR_US, HourRange
+from importer.hours import HourRange
 from importer.series_coverage import coverage_body, covered_hours, plan_coverage
+from marketdata.durations import DAY_US, HOUR_US
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
