@@ -99,7 +99,7 @@ class LiveConsumer(AsyncConsumer):
             self._end(exc.code, exc.message)
             return
         client, self._place = admitted.client, admitted.place
-        connections.clients += 1
+        connections.enter(self._outbox)
         events.info("client connected", path=self.scope["path"], client=client.id)
         self._hub = await self._runtime.hub()
         self._catch_ups = CatchUps(self._hub, self._runtime.past(), self._outbox)
@@ -234,7 +234,7 @@ class LiveConsumer(AsyncConsumer):
         if self._place is not None:
             self._place.leave()
             self._place = None
-            connections.clients -= 1
+            connections.leave(self._outbox)
         self._outbox.stop()
 
     def _new_session(self, scope: dict[str, Any], client: Client) -> Session:

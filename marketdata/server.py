@@ -15,7 +15,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet import defer, tcp
@@ -52,7 +52,8 @@ class LiveServer(ConnectionBook):
 
     Takes Daphne's options; those of pings and timeouts of WebSockets have no effect,
     because sessions see to that. An application may have a method ``admits`` (`Admits`)
-    that decides about each WebSocket before its handshake.
+    that decides about each WebSocket before its handshake, and a coroutine ``start``
+    for what goes on beside its connections.
     """
 
     def __init__(self, application: Any, **options: Any) -> None:
@@ -72,6 +73,10 @@ class LiveServer(ConnectionBook):
         self.has_failed = False
         self.stops_at_end_of_input = False
         self._admits: Admits | None = getattr(application, "admits", None)
+        self._starts: Callable[[], Coroutine[Any, Any, None]] | None = getattr(
+            application, "start", None
+        )
+        self._start: asyncio.Task[None] | None = None
         self._adopted: socket.socket | None = None
         self._ports: list[Any] = []
         self._gates = StreamGates()
@@ -144,6 +149,8 @@ class LiveServer(ConnectionBook):
             loop.add_signal_handler(number, self._on_signal, number)
         if self.stops_at_end_of_input:
             loop.add_reader(0, self._on_input)
+        if self._starts is not None:
+            self._start = loop.create_task(self._starts())
         if self._adopted is not None:
             self._listen_on(self._adopted)
         _spare_the_garbage_collector()
