@@ -21,7 +21,6 @@ from marketdata.redis_address import layer_host
 
 COMMAND_TIMEOUT_S = 5.0
 PUBLISH_TIMEOUT_S = 5.0  # a batch of 500 messages is answered in some 2 ms
-
 # A reader that fell behind gets as much in one turn of the loop.
 READ_BYTES = 256 * 1024
 
