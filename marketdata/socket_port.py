@@ -21,7 +21,8 @@ from marketdata.wire import Batch, close_reason
 # stopped, so that what a slow one reads would be long past.
 NOTSENT_BYTES = 128 * 1024
 SHORT_NOTSENT_BYTES = 16 * 1024
-MAX_UNANSWERED_PINGS = 2
+# So a client that vanished is gone within two intervals of its last pong.
+MAX_UNANSWERED_PINGS = 1
 
 # Behind TLS the transport is another type, whose socket takes ciphered bytes only.
 _PLAIN_TRANSPORTS = (tcp.Server, unix.Server)
