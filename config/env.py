@@ -114,6 +114,9 @@ SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)
 # Hubs repeat every 10 s what they follow; one that was silent this long has died.
 DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)
+# Who is silent this long is not a broker's active feed any more. Above the time that a
+# busy machine may stop a process for.
+LEASE_EXPIRY_S = max(0.5, env.float("LEASE_EXPIRY_S", 10.0))
 RECONNECT_MIN_S = env.float("RECONNECT_MIN_S", 1.0)
 RECONNECT_MAX_S = env.float("RECONNECT_MAX_S", 60.0)
 
