@@ -28,18 +28,22 @@ class FeedState(Enum):
 
     STARTING = "starting"
     IDLE = "idle"  # nothing to follow
+    OPENING = "opening"  # the first connection for what was just asked for
     CONNECTING = "connecting"
     LIVE = "live"
     LOST = "lost"
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """Seconds: silence before a reconnect, bounds of the delays, catalog interval."""
+    """Seconds: silence before a reconnect, bounds of the delays, catalog interval, and
+    how long a symbol is followed after its last client.
+    """
 
     silence_s: float
     reconnect_min_s: float
     reconnect_max_s: float
     refresh_s: float
+    grace_s: float = 30.0
 
 
 class KeptConnection:
@@ -57,7 +61,7 @@ class KeptConnection:
     @property
     def is_live(self) -> bool:
         """Return False while the broker's records do not reach us."""
-        return self.state in (FeedState.LIVE, FeedState.IDLE)
+        return self.state in (FeedState.LIVE, FeedState.IDLE, FeedState.OPENING)
 
     def follow(self, followed: Sequence[FollowedInstrument]) -> None:
         """Have the feed follow exactly these; connected while there are any."""
@@ -86,8 +90,11 @@ class KeptConnection:
             emit(records)
 
         while True:
+            if not self._may_connect.is_set() and self.state is not FeedState.STARTING:
+                self._enter(FeedState.IDLE)
             await self._may_connect.wait()
-            self._enter(FeedState.CONNECTING)
+            is_first = self.state is FeedState.IDLE  # nobody misses anything yet
+            self._enter(FeedState.OPENING if is_first else FeedState.CONNECTING)
             started_s = time.monotonic()
             try:
                 await run_together(self._feed.run(emit_live), self._watch_silence())
@@ -116,7 +123,7 @@ class KeptConnection:
             now_s = time.monotonic()
             if self._feed.counters.received != received:
                 received, changed_s = self._feed.counters.received, now_s
-                if self.state is FeedState.CONNECTING:
+                if self.state in (FeedState.OPENING, FeedState.CONNECTING):
                     self._enter(FeedState.LIVE)
             elif not self._may_connect.is_set():
                 changed_s = now_s

@@ -112,6 +112,8 @@ BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"]
 SIMULATED_RATE = env.float("SIMULATED_RATE", 5.0)
 SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)
+# What is not recorded is followed until this long after its last client.
+FEED_GRACE_S = max(0.0, env.float("FEED_GRACE_S", 30.0))
 # Hubs repeat every 10 s what they follow; one that was silent this long has died.
 DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)
 # Who is silent this long is not a broker's active feed any more. Above the time that a

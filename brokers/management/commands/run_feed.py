@@ -102,6 +102,7 @@ def _timing() -> Timing:
         reconnect_min_s=settings.RECONNECT_MIN_S,
         reconnect_max_s=settings.RECONNECT_MAX_S,
         refresh_s=settings.CATALOG_REFRESH_S,
+        grace_s=settings.FEED_GRACE_S,
     )
 
 
