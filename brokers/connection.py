@@ -16,10 +16,6 @@ from brokers.feed import Emit, Feed, FollowedInstrument
 from brokers.run_together import run_together
 from marketdata.records import Record
 
-# A connection that lasted this long was a success: the next failure starts with the
-# shortest delay. Below the watchdog's 30 s, so that quiet markets are not punished.
-MIN_UPTIME_S = 20.0
-
 log = structlog.get_logger(__name__)
 
 
@@ -35,8 +31,9 @@ class FeedState(Enum):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """Seconds: silence before a reconnect, bounds of the delays, catalog interval, and
-    how long a symbol is followed after its last client.
+    """Seconds: silence before a reconnect, bounds of the delays, catalog interval, how
+    long a symbol is followed after its last client, and after how long a connection was
+    a success: the next failure starts with the shortest delay.
     """
 
     silence_s: float
@@ -44,6 +41,8 @@ class Timing(msgspec.Struct, frozen=True):
     reconnect_max_s: float
     refresh_s: float
     grace_s: float = 30.0
+    # Below the watchdog's 30 s, so that quiet markets are not punished.
+    reset_s: float = 20.0
 
 
 class KeptConnection:
@@ -100,14 +99,14 @@ class KeptConnection:
                 await run_together(self._feed.run(emit_live), self._watch_silence())
                 raise FeedLost("the feed ended by itself")
             except FeedLost as exc:
-                if time.monotonic() - started_s >= MIN_UPTIME_S:
+                if time.monotonic() - started_s >= timing.reset_s:
                     backoff.reset()
                 delay_s = _delay_s(backoff, exc)
                 self._enter(
                     FeedState.LOST,
                     code=exc.code,
                     error=str(exc),
-                    retry_in_s=round(delay_s, 1),
+                    retry_in_s=round(delay_s, 2),
                 )
                 await asyncio.sleep(delay_s)
             self.reconnects += 1

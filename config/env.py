@@ -121,6 +121,7 @@ DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)
 LEASE_EXPIRY_S = max(0.5, env.float("LEASE_EXPIRY_S", 10.0))
 RECONNECT_MIN_S = env.float("RECONNECT_MIN_S", 1.0)
 RECONNECT_MAX_S = env.float("RECONNECT_MAX_S", 60.0)
+RECONNECT_RESET_S = env.float("RECONNECT_RESET_S", 20.0)
 
 # --- Recording and history ----------------------------------------------------------
 RECORDER_FLUSH_S = env.float("RECORDER_FLUSH_S", 1.0)

@@ -146,13 +146,11 @@ async def test_run_refusal_waits_for_what_the_broker_asked(
     assert rig.feed.connections == 1
 
 
-@pytest.mark.parametrize(
-    ("uptime_s", "doubles"), [(0.0, True), (connection_module.MIN_UPTIME_S, False)]
-)
+@pytest.mark.parametrize(("reset_s", "doubles"), [(0.5, True), (0.0, False)])
 async def test_run_short_connections_lengthen_the_delay(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, uptime_s: float, doubles: bool
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, reset_s: float, doubles: bool
 ) -> None:
-    monkeypatch.setattr(connection_module, "MIN_UPTIME_S", 0.5 - uptime_s)
+    rig.timing = msgspec.structs.replace(TIMING, reset_s=reset_s)
     delays: list[float] = []
     monkeypatch.setattr(connection_module, "_delay_s", recorded(delays))
     rig.feed = FakeFeed(FeedLost("1"), FeedLost("2"), FeedLost("3"))

@@ -103,6 +103,7 @@ def _timing() -> Timing:
         reconnect_max_s=settings.RECONNECT_MAX_S,
         refresh_s=settings.CATALOG_REFRESH_S,
         grace_s=settings.FEED_GRACE_S,
+        reset_s=settings.RECONNECT_RESET_S,
     )
 
 
