@@ -48,7 +48,7 @@ WHERE broker_id = %(broker)s AND epoch = %(epoch)s AND holder = %(holder)s
 _RELEASE = """
 UPDATE brokers_feed
 SET holder = '', renewed = NULL
-WHERE broker_id = %(broker)s AND epoch = %(epoch)s AND holder = %(holder)s
+WHERE broker_id = %(broker)s AND holder = %(holder)s
 """
 # A process that was stopped in a transaction must not hold the row from a standby.
 _CHECK = """
@@ -103,9 +103,10 @@ class LeaseStore:
         """Show that we live; False if the lease is not ours any more."""
         return bool(self._execute(_RENEW, self._values(epoch)))
 
-    def release(self, epoch: int) -> None:
+    def release(self) -> None:
         """Let another process take the lease at once; nothing if it is not ours."""
-        self._execute(_RELEASE, self._values(epoch))
+        values = {"broker": self.broker, "holder": self.holder}
+        self._execute(_RELEASE, values)
 
     def close(self) -> None:
         """Close the thread's connection."""

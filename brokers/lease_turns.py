@@ -7,6 +7,7 @@ import structlog
 
 from brokers.exceptions import LeaseLost
 from brokers.lease import Lease
+from brokers.run_together import unless
 
 # Runs the feed under an epoch until the event is set; True if nothing was left behind.
 Turn = Callable[[int, asyncio.Event], Awaitable[bool]]
@@ -20,9 +21,10 @@ async def take_turns(lease: Lease, turn: Turn, stop: asyncio.Event) -> bool:
     Returns what the last turn did, True if there was none.
     """
     while True:
-        epoch = await _unless(stop, lease.acquire())
+        epoch = await unless(stop, lease.acquire())
         if epoch is None:
-            lease.close()
+            # The last look may have got it, too late for us to know.
+            await lease.release()
             return True
         over = asyncio.Event()
         watch = asyncio.create_task(_end_with(over, lease, stop), name="lease")
@@ -55,16 +57,3 @@ async def _end_with(over: asyncio.Event, lease: Lease, stop: asyncio.Event) -> N
 async def _copy(source: asyncio.Event, target: asyncio.Event) -> None:
     await source.wait()
     target.set()
-
-
-async def _unless(stop: asyncio.Event, waiting: Awaitable[int]) -> int | None:
-    """Return the result; None if ``stop`` is set before there is one."""
-    task = asyncio.ensure_future(waiting)
-    stopped = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        for each in (task, stopped):
-            each.cancel()
-        await asyncio.gather(task, stopped, return_exceptions=True)

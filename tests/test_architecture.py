@@ -90,6 +90,7 @@ PURE = {
     "importer/suspects.py",
     "marketdata/addresses.py",
     "marketdata/asgi_extensions.py",
+    "marketdata/broker_switches.py",
     "marketdata/candle_building.py",
     "marketdata/catalog.py",
     "marketdata/clients.py",

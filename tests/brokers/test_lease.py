@@ -44,8 +44,8 @@ class FakeStore:
     def renew(self, epoch: int) -> Any:
         return self._answer("renew", epoch)
 
-    def release(self, epoch: int) -> Any:
-        return self._answer("release", epoch)
+    def release(self) -> Any:
+        return self._answer("release", None)
 
     def close(self) -> None:
         self.calls.append(("close", None))
@@ -204,7 +204,7 @@ async def test_take_turns_stop_while_standing_by(rig: Rig) -> None:
     stop.set()
 
     assert await task is True
-    assert "release" not in store.names
+    assert "release" in store.names  # the last look may have got it
 
 
 async def test_take_turns_feed_that_fails_hands_over(rig: Rig) -> None:
