@@ -3,6 +3,7 @@
 BrokerError
  +-- UnknownAdapter
  +-- InvalidFeedSetting
+ +-- LeaseLost
  +-- MalformedFrame
  +-- FeedLost
       +-- FeedSilent
@@ -36,6 +37,16 @@ class InvalidFeedSetting(BrokerError):
     def __init__(self, setting: str, expected: str, found: object) -> None:
         self.setting = setting
         super().__init__(f"{setting}: expected {expected}, found {found!r}")
+
+
+class LeaseLost(BrokerError):
+    """Raised when another process has become the broker's active feed."""
+
+    code = "LEASE_LOST"
+
+    def __init__(self, broker: str) -> None:
+        self.broker = broker
+        super().__init__(f"another process is the active feed of {broker} now")
 
 
 class MalformedFrame(BrokerError):

@@ -1,18 +1,17 @@
 """Runs one broker's feed: publishes and stores what it delivers, talks with hubs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
-import django.db
 import msgspec
 import structlog
 
 from brokers.connection import KeptConnection, Timing
-from brokers.feed import Feed, FollowedInstrument
+from brokers.feed import Feed
+from brokers.following import Following, LoadInstruments
 from brokers.hub_link import HubLink
 from brokers.run_together import run_together
-from marketdata.exceptions import MarketDataError
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -22,8 +21,6 @@ DRAIN_S = 7.0
 
 # Books and tickers are not history. A tuple: `Tick | Trade` would be built per record.
 _STORED = (Tick, Trade)
-
-LoadInstruments = Callable[[], Awaitable[Sequence[FollowedInstrument]]]
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +67,16 @@ class FeedRunner:
         self.connection = KeptConnection(feed, timing)
         self._feed = feed
         self._outputs = outputs
-        self._load_instruments = load_instruments
-        self._refresh_s = timing.refresh_s
-        self._recorded: Mapping[str, bool] = {}
+        self._following: Following | None = None
+        if load_instruments is not None:
+            self._following = Following(
+                self.connection,
+                load_instruments,
+                refresh_s=timing.refresh_s,
+                grace_s=timing.grace_s,
+            )
+            if outputs.hubs is not None:
+                outputs.hubs.on_change = self._following.demand
         self._log = log.bind(broker=feed.broker)
 
     @property
@@ -82,7 +86,8 @@ class FeedRunner:
 
     def is_recorded(self, symbol: str) -> bool:
         """Return whether the symbol's ticks and trades are stored."""
-        return self._outputs.recorder is not None and self._recorded.get(symbol, False)
+        is_wanted = self._following is not None and self._following.is_recorded(symbol)
+        return is_wanted and self._outputs.recorder is not None
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Run until ``stop`` is set; False if something was left unsent or unstored."""
@@ -114,10 +119,10 @@ class FeedRunner:
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.connection.run(self._emit), self._report_regularly()]
-        if self._load_instruments is None:
+        if self._following is None:
             self.connection.follow_nothing()
         else:
-            parts.append(self._follow_catalog(self._load_instruments))
+            parts.append(self._following.run())
         if self._outputs.hubs is not None:
             parts.append(self._outputs.hubs.run(self))
         return parts
@@ -133,18 +138,6 @@ class FeedRunner:
                     recorder.append(record, epoch, number)
         if outputs.derived is not None:
             outputs.derived.take(records, numbers)
-
-    async def _follow_catalog(self, load: LoadInstruments) -> None:
-        """Tell the feed at intervals what to follow. Never returns."""
-        while True:
-            try:
-                followed = await load()
-            except (django.db.Error, MarketDataError) as exc:  # what we follow stays
-                self._log.warning("cannot load instruments", error=str(exc))
-            else:
-                self._recorded = {item.symbol: item.is_recorded for item in followed}
-                self.connection.follow(followed)
-            await asyncio.sleep(self._refresh_s)
 
     async def _report_regularly(self) -> None:
         while True:

@@ -112,10 +112,16 @@ BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"]
 SIMULATED_RATE = env.float("SIMULATED_RATE", 5.0)
 SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)
+# What is not recorded is followed until this long after its last client.
+FEED_GRACE_S = max(0.0, env.float("FEED_GRACE_S", 30.0))
 # Hubs repeat every 10 s what they follow; one that was silent this long has died.
 DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)
+# Who is silent this long is not a broker's active feed any more. Above the time that a
+# busy machine may stop a process for.
+LEASE_EXPIRY_S = max(0.5, env.float("LEASE_EXPIRY_S", 10.0))
 RECONNECT_MIN_S = env.float("RECONNECT_MIN_S", 1.0)
 RECONNECT_MAX_S = env.float("RECONNECT_MAX_S", 60.0)
+RECONNECT_RESET_S = env.float("RECONNECT_RESET_S", 20.0)
 
 # --- Recording and history ----------------------------------------------------------
 RECORDER_FLUSH_S = env.float("RECORDER_FLUSH_S", 1.0)

@@ -8,8 +8,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import django.db
 import numpy as np
 import psycopg
 from django.conf import settings
@@ -23,6 +24,7 @@ from history.columns import (
     tick_columns_of,
     trade_columns_of,
 )
+from history.exceptions import Superseded
 from history.models import Series
 from history.series import Change, apply_changes, get_or_create_series
 from history.tick_store import copy_ticks, copy_trades, insert_ticks, insert_trades
@@ -41,6 +43,8 @@ _DUE_AFTER_US = MINUTE_US + NOTE_GRACE_US
 Row = tuple[Tick | Trade, int, int]  # record, epoch, number
 Columns = TickColumns | TradeColumns
 Write = Callable[..., int]
+# Takes a transaction's cursor; raises to forbid storing, django.db.Error to put it off.
+Guard = Callable[[Any], None]
 
 
 # How soon an instrument that is not recorded is asked about again.
@@ -71,7 +75,8 @@ class BatchStore:
     are skipped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard | None = None) -> None:
+        self._guard = guard or _pass
         self._series_ids: dict[Key, int | None] = {}  # None: not recorded
         self._asked_s = -math.inf
 
@@ -84,13 +89,14 @@ class BatchStore:
         Raises:
             django.db.Error, psycopg.Error: nothing was stored, or it is unknown; the
                 batch can be given again either way.
+            Superseded: nothing was stored, another process does.
         """
         try:
             groups, skipped = self._resolve(rows)
             try:
-                stored = _write(groups, copy_ticks, copy_trades)
+                stored = self._write(groups, copy_ticks, copy_trades)
             except psycopg.errors.UniqueViolation:
-                stored = _write(_by_series(groups), insert_ticks, insert_trades)
+                stored = self._write(_by_series(groups), insert_ticks, insert_trades)
         except Exception:
             connection.close()
             raise
@@ -117,6 +123,18 @@ class BatchStore:
                 trades.append((series_id, pack(epoch, number), record))
         columns: list[Columns] = [tick_columns_of(ticks), trade_columns_of(trades)]
         return [item for item in columns if len(item)], skipped
+
+    def _write(
+        self, groups: Sequence[Columns], write_ticks: Write, write_trades: Write
+    ) -> int:
+        with transaction.atomic(), connection.cursor() as cursor:
+            try:
+                self._guard(cursor)
+            except (django.db.Error, psycopg.Error):
+                raise
+            except Exception as exc:
+                raise Superseded(str(exc)) from exc
+            return _write(cursor, groups, write_ticks, write_trades)
 
     def _numbers(self, rows: Sequence[Row]) -> dict[Topic, int]:
         """Return the highest number of each recorded topic in the newest epoch."""
@@ -163,17 +181,22 @@ def _new_series(symbol: str, broker: str) -> int | None:
         return None
 
 
-def _write(groups: Sequence[Columns], write_ticks: Write, write_trades: Write) -> int:
-    """Store columns with their notes and statistics in one transaction."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        written = []
-        for columns in groups:
-            write = write_ticks if isinstance(columns, TickColumns) else write_trades
-            added = write(connection.connection, columns)
-            if added:
-                written.append((columns, added))
-        note_changed_ranges(cursor, _notes(columns for columns, _ in written))
-        apply_changes(cursor, _changes(written))
+def _pass(_cursor: Any) -> None:
+    """Guard nothing: no other process stores these series."""
+
+
+def _write(
+    cursor: Any, groups: Sequence[Columns], write_ticks: Write, write_trades: Write
+) -> int:
+    """Store columns with their notes and statistics, in the cursor's transaction."""
+    written = []
+    for columns in groups:
+        write = write_ticks if isinstance(columns, TickColumns) else write_trades
+        added = write(connection.connection, columns)
+        if added:
+            written.append((columns, added))
+    note_changed_ranges(cursor, _notes(columns for columns, _ in written))
+    apply_changes(cursor, _changes(written))
     return sum(added for _, added in written)
 
 

@@ -19,7 +19,8 @@ import msgspec
 import psycopg
 import structlog
 
-from history.record_batch import BatchStore, Row, StoredBatch
+from history.exceptions import Superseded
+from history.record_batch import BatchStore, Guard, Row, StoredBatch
 from marketdata.records import Tick, Trade
 from marketdata.topics import group_name
 
@@ -67,6 +68,7 @@ class Recorder:
 
     ``stored_numbers`` says by group name up to which number the records of a topic are
     in the database, in the newest epoch; numbers that were dropped count as stored.
+    ``on_superseded`` is called once when ``guard`` forbids to go on.
 
     Args:
         flush_s: longest time in seconds that a record waits for its batch.
@@ -81,13 +83,15 @@ class Recorder:
         flush_rows: int,
         max_rows: int,
         store: Store | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.counters = RecorderCounters()
+        self.on_superseded: Callable[[], None] = lambda: None
         self.stored_numbers: dict[str, int] = {}
         self._flush_s = flush_s
         self._flush_rows = flush_rows
         self._max_rows = max_rows
-        self._store = store or BatchStore()
+        self._store = store or BatchStore(guard)
         self._rows: list[Row] = []
         self._taken: Sequence[Row] = ()  # out of _rows, to be written in this order
         self._written = 0  # of those taken
@@ -165,7 +169,13 @@ class Recorder:
             rows, self._rows = self._rows, []
             self._taken, self._written = rows, 0
             for start in range(0, len(rows), MAX_BATCH_ROWS):
-                await self._write(rows[start : start + MAX_BATCH_ROWS])
+                try:
+                    await self._write(rows[start : start + MAX_BATCH_ROWS])
+                except Superseded as exc:
+                    log.warning("recorder ends", error=str(exc), held=self._held)
+                    self._closing.set()
+                    self.on_superseded()
+                    return
             self._taken, self._written = (), 0
 
     async def _wait_for_batch(self) -> None:
@@ -183,6 +193,8 @@ class Recorder:
         while True:
             try:
                 done = await loop.run_in_executor(self._thread, self._store.store, rows)
+            except Superseded:
+                raise
             except Exception as exc:
                 if not _is_curable(exc):
                     await self._write_good_rows(rows, exc)
