@@ -24,6 +24,8 @@ COPY templates/ templates/
 COPY static/ static/
 # Any key will do here: collecting files signs nothing.
 RUN SECRET_KEY=unused-at-build-time python manage.py collectstatic --noinput
+# A volume takes its owner from the folder that it is mounted over.
+RUN mkdir -p var/journal && chown -R marketdata var
 USER marketdata
 EXPOSE 8080
 # For the web process; compose.yaml replaces it for the others.

@@ -23,8 +23,11 @@ class BucketStore:
         """Return the stored buckets of each read.
 
         Raises:
-            django.db.Error, psycopg.Error, TimeoutError: the store is away.
+            django.db.Error, psycopg.Error, TimeoutError: the store is away, or what it
+                lacks waits on disk.
         """
+        if self._recorder.is_behind:
+            raise TimeoutError("records wait in the journal")
         select = partial(select_live_buckets, self._broker, symbol, reads, now_us)
         return await self._recorder.read(select)
 

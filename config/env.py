@@ -127,6 +127,8 @@ RECONNECT_RESET_S = env.float("RECONNECT_RESET_S", 20.0)
 RECORDER_FLUSH_S = env.float("RECORDER_FLUSH_S", 1.0)
 RECORDER_FLUSH_ROWS = env.int("RECORDER_FLUSH_ROWS", 5_000)
 RECORDER_MAX_ROWS = env.int("RECORDER_MAX_ROWS", 1_000_000)
+JOURNAL_DIR = env.str("JOURNAL_DIR", str(BASE_DIR / "var" / "journal"))
+JOURNAL_MAX_BYTES = env.int("JOURNAL_MAX_BYTES", 4 * 1024 * 1024 * 1024)
 CANDLE_REFRESH_S = env.float("CANDLE_REFRESH_S", 10.0)
 # A live candle waits this long after its end for records that are late.
 CANDLE_GRACE_S = env.float("CANDLE_GRACE_S", 0.5)

@@ -5,47 +5,36 @@ Blocks, and keeps to the Django connection of the one thread that uses it.
 
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import django.db
-import numpy as np
 import psycopg
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
-from history.changed_ranges import Note, note_changed_ranges
+from history.batch_changes import Columns, changes_of, notes_of, split_by_series
+from history.changed_ranges import note_changed_ranges
 from history.columns import (
     TickColumns,
-    TradeColumns,
-    rows_of,
     tick_columns_of,
     trade_columns_of,
 )
 from history.exceptions import Superseded
+from history.live_rows import Row
 from history.models import Series
-from history.series import Change, apply_changes, get_or_create_series
+from history.series import apply_changes, get_or_create_series
 from history.tick_store import copy_ticks, copy_trades, insert_ticks, insert_trades
-from marketdata.durations import MINUTE_US
 from marketdata.exceptions import MarketDataError
 from marketdata.models import Instrument
 from marketdata.numbering import pack
 from marketdata.records import Tick, Trade
 from marketdata.topics import Topic, topic_of
 
-# A minute's note is due this long after its end: what was received in the minute is
-# flushed by then, and the closed candle need not be corrected at once.
-NOTE_GRACE_US = 2_000_000
-_DUE_AFTER_US = MINUTE_US + NOTE_GRACE_US
-
-Row = tuple[Tick | Trade, int, int]  # record, epoch, number
-Columns = TickColumns | TradeColumns
 Write = Callable[..., int]
-# Takes a transaction's cursor; raises to forbid storing, django.db.Error to put it off.
-Guard = Callable[[Any], None]
-
+Guard = Callable[[CursorWrapper], None]
 
 # How soon an instrument that is not recorded is asked about again.
 RECHECK_S = 1.0
@@ -72,11 +61,12 @@ class BatchStore:
     The database is asked again every ``CATALOG_REFRESH_S`` which instruments are
     recorded; at once for a record whose series is new here, so that an added
     instrument is stored from its first record on; every ``RECHECK_S`` while records
-    are skipped.
+    are skipped. ``guard`` is called with the cursor at the begin of each transaction;
+    what it raises, errors of the database aside, says that rows are not ours to store.
     """
 
     def __init__(self, guard: Guard | None = None) -> None:
-        self._guard = guard or _pass
+        self._guard = guard
         self._series_ids: dict[Key, int | None] = {}  # None: not recorded
         self._asked_s = -math.inf
 
@@ -89,14 +79,15 @@ class BatchStore:
         Raises:
             django.db.Error, psycopg.Error: nothing was stored, or it is unknown; the
                 batch can be given again either way.
-            Superseded: nothing was stored, another process does.
+            Superseded: nothing was stored, the guard forbids it.
         """
         try:
             groups, skipped = self._resolve(rows)
             try:
                 stored = self._write(groups, copy_ticks, copy_trades)
             except psycopg.errors.UniqueViolation:
-                stored = self._write(_by_series(groups), insert_ticks, insert_trades)
+                each = split_by_series(groups)
+                stored = self._write(each, insert_ticks, insert_trades)
         except Exception:
             connection.close()
             raise
@@ -127,14 +118,29 @@ class BatchStore:
     def _write(
         self, groups: Sequence[Columns], write_ticks: Write, write_trades: Write
     ) -> int:
+        """Store columns with their notes and statistics in one transaction."""
         with transaction.atomic(), connection.cursor() as cursor:
-            try:
-                self._guard(cursor)
-            except (django.db.Error, psycopg.Error):
-                raise
-            except Exception as exc:
-                raise Superseded(str(exc)) from exc
-            return _write(cursor, groups, write_ticks, write_trades)
+            self._check(cursor)
+            written = []
+            for columns in groups:
+                is_ticks = isinstance(columns, TickColumns)
+                write = write_ticks if is_ticks else write_trades
+                added = write(connection.connection, columns)
+                if added:
+                    written.append((columns, added))
+            note_changed_ranges(cursor, notes_of(columns for columns, _ in written))
+            apply_changes(cursor, changes_of(written))
+        return sum(added for _, added in written)
+
+    def _check(self, cursor: CursorWrapper) -> None:
+        if self._guard is None:
+            return
+        try:
+            self._guard(cursor)
+        except (django.db.Error, psycopg.Error):
+            raise
+        except Exception as exc:
+            raise Superseded(str(exc)) from exc
 
     def _numbers(self, rows: Sequence[Row]) -> dict[Topic, int]:
         """Return the highest number of each recorded topic in the newest epoch."""
@@ -179,73 +185,3 @@ def _new_series(symbol: str, broker: str) -> int | None:
         return get_or_create_series(symbol, broker).pk
     except MarketDataError:
         return None
-
-
-def _pass(_cursor: Any) -> None:
-    """Guard nothing: no other process stores these series."""
-
-
-def _write(
-    cursor: Any, groups: Sequence[Columns], write_ticks: Write, write_trades: Write
-) -> int:
-    """Store columns with their notes and statistics, in the cursor's transaction."""
-    written = []
-    for columns in groups:
-        write = write_ticks if isinstance(columns, TickColumns) else write_trades
-        added = write(connection.connection, columns)
-        if added:
-            written.append((columns, added))
-    note_changed_ranges(cursor, _notes(columns for columns, _ in written))
-    apply_changes(cursor, _changes(written))
-    return sum(added for _, added in written)
-
-
-def _by_series(groups: Iterable[Columns]) -> list[Columns]:
-    """Return the columns split by series: what is new is then known for each."""
-    return [
-        rows_of(columns, columns.series_id == series_id)
-        for columns in groups
-        for series_id in np.unique(columns.series_id)
-    ]
-
-
-def _notes(written: Iterable[Columns]) -> list[Note]:
-    """Return a note per series and minute, due soon after the minute."""
-    minutes = {
-        (series_id, minute * MINUTE_US)
-        for columns in written
-        for series_id, minute in zip(
-            columns.series_id.tolist(),
-            (columns.time_us // MINUTE_US).tolist(),
-            strict=True,
-        )
-    }
-    return [
-        (series_id, start_us, start_us + MINUTE_US, start_us + _DUE_AFTER_US)
-        for series_id, start_us in sorted(minutes)
-    ]
-
-
-def _changes(written: Iterable[tuple[Columns, int]]) -> list[Change]:
-    """Return one change per series of (columns, rows that were new).
-
-    Either all rows of the columns were new or they are all of one series.
-    """
-    found: defaultdict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
-    for columns, added in written:
-        for series_id in np.unique(columns.series_id).tolist():
-            times = columns.time_us[columns.series_id == series_id]
-            count = len(times) if added == len(columns) else added
-            ticks = count if isinstance(columns, TickColumns) else 0
-            part = ticks, count - ticks, int(times.min()), int(times.max())
-            found[series_id].append(part)
-    return [
-        Change(
-            series_id=series_id,
-            ticks_added=sum(ticks for ticks, _, _, _ in parts),
-            trades_added=sum(trades for _, trades, _, _ in parts),
-            first_us=min(first_us for _, _, first_us, _ in parts),
-            last_us=max(last_us for _, _, _, last_us in parts),
-        )
-        for series_id, parts in sorted(found.items())
-    ]

@@ -1,66 +1,43 @@
 """Stores live ticks and trades behind a feed: takes at once, writes in batches.
 
-`append` puts a record into a bounded buffer and returns; a task of the same loop hands
-batches to one thread, which writes each in a transaction (`record_batch`). While the
-database is away records wait in the buffer; what is over its bound is dropped and
-counted. Records of one batch keep their order, and batches follow each other.
+`append` takes a record and returns. The records of one turn of the loop become a block
+of the journal before anything of them is published (`write_block`); a task of the same
+loop hands batches to one thread, which writes each in a transaction (`record_batch`).
+While the database is away, what does not fit into memory waits in the journal alone.
+Records are stored in the order in which they were appended, behind what dead processes
+of the broker left.
 """
 
 import asyncio
-import random
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import chain, islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-import django.db
-import msgspec
-import psycopg
 import structlog
 
+from history.backlog import Backlog
+from history.batch_writer import BatchWriter, Store
 from history.exceptions import Superseded
-from history.record_batch import BatchStore, Guard, Row, StoredBatch
+from history.flush_timer import FlushTimer
+from history.journal import Journal
+from history.journal_replay import JournalReplay
+from history.journal_segments import Segment, rows_of_segment
+from history.live_rows import Row
+from history.record_batch import BatchStore, Guard, StoredBatch
+from history.recorder_counters import RecorderCounters
+from history.stored_numbers import StoredNumbers
 from marketdata.records import Tick, Trade
-from marketdata.topics import group_name
 
 Found = TypeVar("Found")
 
-# One transaction's rows after the database was away: some 100 ms each.
-MAX_BATCH_ROWS = 50_000
-RETRY_MIN_S = 0.5
-RETRY_MAX_S = 30.0
-
-# What no repetition cures: a value that its column cannot hold.
-_BAD_VALUES = (
-    django.db.DataError,
-    django.db.IntegrityError,
-    psycopg.DataError,
-    psycopg.IntegrityError,
-)
+# A feed does not wait longer for what dead ones left: its own records count, too.
+REPLAY_WAIT_S = 10.0
+# How often it is looked for more of that: a process that is stopping leaves it late.
+LOOK_AGAIN_S = 60.0
 
 log = structlog.get_logger(__name__)
-
-
-class RecorderCounters(msgspec.Struct):
-    """What became of the records, in rows, and how many flushes failed.
-
-    ``duplicates`` were stored before, ``skipped`` belong to instruments that are not
-    recorded, ``dropped`` are lost: buffer full, bad values, or left at the end.
-    """
-
-    stored: int = 0
-    duplicates: int = 0
-    skipped: int = 0
-    dropped: int = 0
-    failed_flushes: int = 0
-
-
-class Store(Protocol):
-    """What the recorder needs of `BatchStore`; both methods block."""
-
-    def store(self, rows: Sequence[Row]) -> StoredBatch: ...
-    def close(self) -> None: ...
 
 
 class Recorder:
@@ -68,12 +45,13 @@ class Recorder:
 
     ``stored_numbers`` says by group name up to which number the records of a topic are
     in the database, in the newest epoch; numbers that were dropped count as stored.
-    ``on_superseded`` is called once when ``guard`` forbids to go on.
+    ``on_superseded`` is called once when the store's guard forbids to go on; what was
+    not stored stays in the journal.
 
     Args:
         flush_s: longest time in seconds that a record waits for its batch.
         flush_rows: rows that start a flush before that.
-        max_rows: rows held at most, waiting or being written.
+        max_rows: rows held in memory at most, waiting or being written.
     """
 
     def __init__(
@@ -83,55 +61,73 @@ class Recorder:
         flush_rows: int,
         max_rows: int,
         store: Store | None = None,
+        journal: Journal | None = None,
         guard: Guard | None = None,
     ) -> None:
         self.counters = RecorderCounters()
+        self.stored_numbers = StoredNumbers()
         self.on_superseded: Callable[[], None] = lambda: None
-        self.stored_numbers: dict[str, int] = {}
-        self._flush_s = flush_s
-        self._flush_rows = flush_rows
-        self._max_rows = max_rows
+        self._timer = FlushTimer(flush_s, flush_rows)
         self._store = store or BatchStore(guard)
-        self._rows: list[Row] = []
-        self._taken: Sequence[Row] = ()  # out of _rows, to be written in this order
-        self._written = 0  # of those taken
-        self._held = 0
-        self._epoch = 0
-        self._closing = asyncio.Event()
-        self._wake = asyncio.Event()
+        self._journal = journal
+        self._block: list[Row] = []  # of this turn of the loop
+        self._backlog = Backlog(max_rows, journal)
+        self._looked_s = 0.0
+        self._is_superseded = False
+        self._is_settled = asyncio.Event()  # replayed, or the database is away
+        self._is_replayed = journal is None
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+        self._writer = BatchWriter(
+            self._store,
+            self._thread,
+            self._timer.closing,
+            on_failure=self._note_failure,
+        )
 
     @property
     def held(self) -> int:
         """Rows that are not stored yet."""
-        return self._held
+        return self._backlog.held + len(self._block)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether rows wait on disk, where ``unstored`` does not look."""
+        return self._backlog.is_on_disk or not self._is_replayed
 
     def append(self, record: Tick | Trade, epoch: int, number: int) -> None:
         """Take a record for storing under its number; never blocks.
 
-        The first call starts the writing task in the running loop.
+        Call ``write_block`` before it is published; without that it is in the journal
+        after this turn of the loop. The first call starts the writing task.
         """
-        if self._held >= self._max_rows or self._closing.is_set():
+        if self._timer.closing.is_set() or self._is_superseded:
             self.counters.dropped += 1
             return
-        self._rows.append((record, epoch, number))
-        self._held += 1
-        if len(self._rows) == self._flush_rows:
-            self._wake.set()
-        if self._task is None:
-            self._task = asyncio.create_task(self._write_batches(), name="recorder")
+        if not self._block:
+            self._start()
+            asyncio.get_running_loop().call_soon(self.write_block)
+        self._block.append((record, epoch, number))
+
+    def write_block(self) -> None:
+        """Write to the journal what was appended since the last call."""
+        rows = self._block
+        if not rows:
+            return
+        self._block = []
+        self.counters.dropped += self._backlog.add(rows)
+        self._timer.count(len(rows))
 
     def unstored(self, kind: type, symbol: str) -> list[tuple[Tick | Trade, int]]:
-        """Return (record, number) of all that is held of a kind and symbol, in order.
+        """Return (record, number) of all that memory holds of a kind and symbol.
 
-        A glance over all rows: 0.1 ms for a second's 2,000.
+        In order, and all that is not stored unless ``is_behind``. A glance over all
+        rows: 0.1 ms for a second's 2,000.
         """
+        self.write_block()
         return [
             (record, number)
-            for record, _, number in chain(
-                islice(self._taken, self._written, None), self._rows
-            )
+            for record, _, number in self._backlog.in_memory()
             if record.symbol == symbol and type(record) is kind
         ]
 
@@ -144,117 +140,112 @@ class Recorder:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, select)
 
+    async def replay(self) -> bool:
+        """Store what dead processes left in the journal; False if that goes on behind.
+
+        So it does if the database is away, or it takes longer than ``REPLAY_WAIT_S``.
+        Until it is done nothing of ours is stored.
+        """
+        if self._journal is not None:
+            self._start()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REPLAY_WAIT_S):
+                    await self._is_settled.wait()
+        return self._is_replayed
+
     async def drain(self) -> bool:
         """Store what waits and stop; True if nothing was left.
 
         Waits as long as the database is away: bound it with a timeout. What is left
-        then is counted as dropped.
+        then stays in the journal; without one it is counted as dropped.
         """
-        self._closing.set()
-        self._wake.set()
+        self.write_block()
+        self._timer.close()
         try:
             if self._task:
                 await self._task
         finally:
-            is_drained = self._held == 0
-            self.counters.dropped += self._held
-            self._held = 0
-            self._thread.submit(self._store.close)
-            self._thread.shutdown(wait=False)
-        return is_drained
+            held = self._end()
+        return held == 0
 
-    async def _write_batches(self) -> None:
-        while self._rows or not self._closing.is_set():
-            await self._wait_for_batch()
-            rows, self._rows = self._rows, []
-            self._taken, self._written = rows, 0
-            for start in range(0, len(rows), MAX_BATCH_ROWS):
-                try:
-                    await self._write(rows[start : start + MAX_BATCH_ROWS])
-                except Superseded as exc:
-                    log.warning("recorder ends", error=str(exc), held=self._held)
-                    self._closing.set()
-                    self.on_superseded()
-                    return
-            self._taken, self._written = (), 0
+    def _end(self) -> int:
+        """Give everything back; return how many rows are left."""
+        held, self._backlog = self.held, Backlog(0)
+        if self._journal is None:
+            self.counters.dropped += held
+        else:
+            self._journal.close()
+            if held:
+                log.warning("records are left in the journal", rows=held)
+        self._thread.submit(self._store.close)
+        self._thread.shutdown(wait=False)
+        return held
 
-    async def _wait_for_batch(self) -> None:
-        """Return when enough rows wait, after the flush time, or at the end."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._flush_s):
-                await self._wake.wait()
-        if not self._closing.is_set():
-            self._wake.clear()
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._store_all(), name="recorder")
 
-    async def _write(self, rows: Sequence[Row]) -> None:
-        """Store the rows, trying until the database takes them."""
-        loop = asyncio.get_running_loop()
-        delay_s = RETRY_MIN_S
-        while True:
-            try:
-                done = await loop.run_in_executor(self._thread, self._store.store, rows)
-            except Superseded:
-                raise
-            except Exception as exc:
-                if not _is_curable(exc):
-                    await self._write_good_rows(rows, exc)
-                    return
-                self.counters.failed_flushes += 1
-                self._log_failure(exc)
-                await self._wait_for_retry(delay_s * random.uniform(0.5, 1.0))
-                delay_s = min(2 * delay_s, RETRY_MAX_S)
-            else:
-                self._count(done, rows)
-                return
+    async def _store_all(self) -> None:
+        try:
+            await self._replay_left()
+            while self._backlog.held or self._block or not self._timer.closing.is_set():
+                if not self._backlog.is_on_disk:
+                    await self._timer.wait()
+                await self._store_next()
+                if time.monotonic() - self._looked_s >= LOOK_AGAIN_S:
+                    await self._replay_left()
+        except Superseded as exc:
+            log.error("records are not ours to store", error=str(exc), held=self.held)
+            self._is_superseded = True
+            self._is_settled.set()
+            self.on_superseded()
 
-    async def _wait_for_retry(self, delay_s: float) -> None:
-        """Return after the delay; soon at the end, when the time is short."""
-        if self._closing.is_set():
-            await asyncio.sleep(min(delay_s, RETRY_MIN_S))
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay_s):
-                await self._closing.wait()
+    async def _store_next(self) -> None:
+        """Store the oldest rows: those in memory, or a segment of the journal."""
+        self.write_block()
+        chunk = self._backlog.take()
+        if isinstance(chunk, Segment):
+            await self._store_segment(chunk)
+        elif chunk is not None:
+            await self._writer.write(chunk, self._note_done)
 
-    async def _write_good_rows(self, rows: Sequence[Row], exc: Exception) -> None:
-        """Store halves of the rows, so that one bad row costs only itself."""
-        if len(rows) > 1:
-            middle = len(rows) // 2
-            await self._write(rows[:middle])
-            await self._write(rows[middle:])
-            return
-        log.error("record dropped", broker=rows[0][0].broker, error=str(exc).strip())
-        self.counters.dropped += 1
-        self._leave(rows)
+    async def _store_segment(self, segment: Segment) -> None:
+        try:
+            rows = await self.read(lambda: rows_of_segment(segment))
+        except OSError as exc:
+            log.error("journal cannot be read", error=str(exc), lost=segment.rows)
+            rows = []
+        await self._writer.write(rows, self._note_done)
+        lost = segment.rows - len(rows)  # to damage, which the log names
+        self.counters.dropped += lost
+        self._leave(lost)
 
-    def _log_failure(self, exc: Exception) -> None:
+    def _note_done(self, done: StoredBatch | None, rows: Sequence[Row]) -> None:
+        self.counters.add(done, len(rows))
+        if done is not None:
+            epoch = rows[-1][1]  # they are in the order of `append`
+            self.stored_numbers.note(epoch, done.numbers)
+        self._leave(len(rows))
+
+    def _leave(self, rows: int) -> None:
+        for segment in self._backlog.leave(rows):
+            assert self._journal is not None
+            self._thread.submit(self._journal.delete, segment)
+
+    async def _replay_left(self) -> None:
+        self._looked_s = time.monotonic()
+        if self._journal is not None:
+            replay = JournalReplay(self._journal, self._thread, self._writer)
+            await replay.run(self.counters)
+            self._is_replayed = True
+        self._is_settled.set()
+
+    def _note_failure(self, exc: Exception) -> None:
+        self.counters.failed_flushes += 1
+        self._is_settled.set()
         log.warning(
             "flush failed",
             error=str(exc).strip(),
-            held=self._held,
+            held=self.held,
             dropped=self.counters.dropped,
         )
-
-    def _count(self, done: StoredBatch, rows: Sequence[Row]) -> None:
-        self.counters.stored += done.stored
-        self.counters.duplicates += done.duplicates
-        self.counters.skipped += done.skipped
-        epoch = rows[-1][1]  # they are in the order of `append`
-        if epoch > self._epoch:
-            self._epoch = epoch
-            self.stored_numbers.clear()
-        if epoch == self._epoch:
-            for topic, number in done.numbers.items():
-                self.stored_numbers[group_name(topic)] = number
-        self._leave(rows)
-
-    def _leave(self, rows: Sequence[Row]) -> None:
-        """Note that the rows are held no more."""
-        self._written += len(rows)
-        self._held -= len(rows)
-
-
-def _is_curable(exc: Exception) -> bool:
-    """True if the same rows may be taken later; a bug must not stop the recorder."""
-    is_of_database = isinstance(exc, django.db.Error | psycopg.Error)
-    return is_of_database and not isinstance(exc, _BAD_VALUES)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -51,7 +51,7 @@ class Publisher:
     the oldest of a topic; their numbers are spent, so subscribers see the hole.
 
     ``stored_numbers`` says by group name up to which number a topic is in the database;
-    it changes while the publisher runs.
+    it changes while the publisher runs. ``before_send`` is called before records leave.
     """
 
     def __init__(
@@ -60,11 +60,13 @@ class Publisher:
         epoch: int,
         *,
         stored_numbers: Mapping[str, int] = MappingProxyType({}),
+        before_send: Callable[[], None] = lambda: None,
     ) -> None:
         self.epoch = epoch
         self.counters = PublisherCounters()
         self.stored_numbers = stored_numbers
         self._layer = layer
+        self._before_send = before_send
         self._lines: dict[tuple[object, ...], OutgoingLine] = {}
         self._waiting: dict[OutgoingLine, None] = {}  # in order of arrival
         self._pending = 0
@@ -172,6 +174,7 @@ class Publisher:
 
     async def _flush(self) -> bool:
         """Send the oldest of each waiting line; on failure they wait on."""
+        self._before_send()
         messages: list[tuple[str, dict[str, Any]]] = []
         sendings = [self._put_messages(line, messages) for line in self._waiting]
         try:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from django.conf import settings
 from django.db import connection
@@ -42,12 +43,17 @@ class Managed:
 
 @asynccontextmanager
 async def manage(*arguments: str, **environment: str) -> AsyncIterator[Managed]:
-    """Run a command on the test's database and Redis; kill it at the end."""
+    """Run a command on the test's database and Redis; kill it at the end.
+
+    Its journal is a folder of its own unless JOURNAL_DIR says more.
+    """
+    journal = TemporaryDirectory()
+    given = {"DATABASE_URL": database_url(), "JOURNAL_DIR": journal.name}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(ROOT / "manage.py"),
         *arguments,
-        env={**os.environ, "DATABASE_URL": database_url(), **environment},
+        env={**os.environ, **given, **environment},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -59,6 +65,7 @@ async def manage(*arguments: str, **environment: str) -> AsyncIterator[Managed]:
         if process.returncode is None:
             process.kill()
         await managed.wait()
+        journal.cleanup()
 
 
 def database_url() -> str:

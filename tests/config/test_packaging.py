@@ -36,7 +36,8 @@ def test_compose_has_every_process_with_a_health_check_and_a_volume() -> None:
         "feed-redis", "worker", "imports", "beat",
     }  # fmt: skip
     assert SERVICES["database"]["volumes"] == ["database:/var/lib/postgresql/data"]
-    assert set(COMPOSE["volumes"]) == {"database", "redis"}
+    assert set(COMPOSE["volumes"]) == {"database", "redis", "journal"}
+    assert SERVICES["feed-binance"]["volumes"] == ["journal:/app/var/journal"]
     assert "pg17" in SERVICES["database"]["image"]
     for name in ("database", "redis", "worker", "imports"):
         assert SERVICES[name]["healthcheck"]["test"]

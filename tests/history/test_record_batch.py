@@ -3,11 +3,14 @@
 import psycopg
 import pytest
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.utils import DataError, OperationalError
 
 from history import record_batch
+from history.batch_changes import NOTE_GRACE_US
+from history.exceptions import Superseded
 from history.models import ChangedRange, Series, Tick, Trade
-from history.record_batch import NOTE_GRACE_US, BatchStore
+from history.record_batch import BatchStore
 from history.timestamps import to_us
 from marketdata import records
 from marketdata.models import Broker, Instrument
@@ -241,3 +244,41 @@ def test_store_of_two_epochs_tells_the_numbers_of_the_newer() -> None:
     numbers = BatchStore().store([(record, EPOCH, 9), (newer, EPOCH + 1, 1)]).numbers
 
     assert numbers == {Topic(Kind.TICK, "oanda", "EURUSD"): 1}
+
+
+def test_store_calls_the_guard_first_in_each_transaction() -> None:
+    make_series("EURUSD", "oanda")
+    seen: list[int] = []
+
+    def guard(cursor: CursorWrapper) -> None:
+        cursor.execute("SELECT count(*) FROM ticks")
+        seen.append(cursor.fetchone()[0])
+
+    store = BatchStore(guard)
+    store.store([tick(1)])
+    store.store([tick(1), tick(2)])
+
+    assert seen == [0, 1, 1]  # the third is the second try of the duplicate
+
+
+@pytest.mark.django_db(transaction=True)
+def test_store_that_the_guard_forbids_raises_and_stores_nothing() -> None:
+    make_series("EURUSD", "oanda")
+
+    def guard(cursor: CursorWrapper) -> None:
+        raise ValueError("epoch 8 holds the lease")
+
+    with pytest.raises(Superseded, match="epoch 8 holds the lease"):
+        BatchStore(guard).store([tick(1)])
+
+    assert Tick.objects.count() == 0
+
+
+def test_store_of_a_guard_without_database_can_be_tried_again() -> None:
+    make_series("EURUSD", "oanda")
+
+    def guard(cursor: CursorWrapper) -> None:
+        raise OperationalError("away")
+
+    with pytest.raises(OperationalError):
+        BatchStore(guard).store([tick(1)])

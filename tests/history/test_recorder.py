@@ -8,10 +8,12 @@ import psycopg
 import pytest
 from django.db import connections
 
-from history import recorder as recorder_module
+from history import batch_writer
+from history.live_rows import Row
 from history.models import Tick
-from history.record_batch import Row, StoredBatch
-from history.recorder import Recorder, RecorderCounters
+from history.record_batch import StoredBatch
+from history.recorder import Recorder
+from history.recorder_counters import RecorderCounters
 from marketdata import records
 from marketdata.topics import topic_of
 from tests.history.storage import T0_US, make_series
@@ -24,6 +26,7 @@ class RecordingStore:
     def __init__(self, *errors: Exception) -> None:
         self.batches: list[list[int]] = []
         self.errors = list(errors)
+        self.asked = 0
         self.is_free = threading.Event()
         self.is_free.set()
         self.is_closed = threading.Event()
@@ -31,6 +34,7 @@ class RecordingStore:
         self.bad_error = Exception()
 
     def store(self, rows: Sequence[Row]) -> StoredBatch:
+        self.asked += 1
         assert self.is_free.wait(10)
         if self.errors:
             raise self.errors.pop(0)
@@ -64,7 +68,7 @@ def append(recorder: Recorder, *numbers: int, epoch: int = 200_000_000) -> None:
 
 @pytest.fixture(autouse=True)
 def short_retries(monkeypatch) -> None:
-    monkeypatch.setattr(recorder_module, "RETRY_MIN_S", 0.001)
+    monkeypatch.setattr(batch_writer, "RETRY_MIN_S", 0.001)
 
 
 async def test_append_of_enough_rows_writes_them_in_order() -> None:
@@ -130,8 +134,9 @@ async def test_append_over_the_bound_drops_and_counts() -> None:
     recorder = make_recorder(store)
 
     append(recorder, *range(1, 4))
-    await asyncio.sleep(0)
+    await until(lambda: store.asked)
     append(recorder, *range(4, 14))
+    recorder.write_block()
     held = recorder.held
     store.is_free.set()
     await recorder.drain()
@@ -172,7 +177,7 @@ async def test_one_bad_row_costs_only_itself(error: Exception) -> None:
 
 
 async def test_long_backlog_is_written_in_batches_of_bounded_size(monkeypatch) -> None:
-    monkeypatch.setattr(recorder_module, "MAX_BATCH_ROWS", 4)
+    monkeypatch.setattr(batch_writer, "MAX_BATCH_ROWS", 4)
     store = RecordingStore()
     recorder = make_recorder(store, flush_rows=100)
 
@@ -205,7 +210,7 @@ def in_thread_of_its_own(work, *args):
 
 
 async def test_drain_does_not_wait_for_the_next_try(monkeypatch) -> None:
-    monkeypatch.setattr(recorder_module, "RETRY_MIN_S", 30.0)
+    monkeypatch.setattr(batch_writer, "RETRY_MIN_S", 30.0)
     store = RecordingStore(psycopg.OperationalError("away"))
     recorder = make_recorder(store)
     append(recorder, 1, 2, 3)
@@ -220,8 +225,8 @@ async def test_drain_does_not_wait_for_the_next_try(monkeypatch) -> None:
 
 async def test_drain_tries_with_the_shortest_delay(monkeypatch) -> None:
     away = psycopg.OperationalError("away")
-    monkeypatch.setattr(recorder_module, "RETRY_MIN_S", 0.001)
-    monkeypatch.setattr(recorder_module, "RETRY_MAX_S", 60.0)
+    monkeypatch.setattr(batch_writer, "RETRY_MIN_S", 0.001)
+    monkeypatch.setattr(batch_writer, "RETRY_MAX_S", 60.0)
     store = RecordingStore(*[away] * 40)
     recorder = make_recorder(store)
     append(recorder, 1, 2, 3)
@@ -284,7 +289,7 @@ async def test_unstored_is_what_waits_or_is_being_written() -> None:
     recorder = make_recorder(store)
 
     append(recorder, 1, 2, 3)
-    await asyncio.sleep(0)
+    await until(lambda: store.asked)
     append(recorder, 4)
 
     assert held(recorder) == [1, 2, 3, 4]
@@ -298,7 +303,7 @@ async def test_unstored_is_what_waits_or_is_being_written() -> None:
 
 
 async def test_unstored_after_a_bad_row_has_the_rest(monkeypatch) -> None:
-    monkeypatch.setattr(recorder_module, "MAX_BATCH_ROWS", 2)
+    monkeypatch.setattr(batch_writer, "MAX_BATCH_ROWS", 2)
     store = RecordingStore()
     store.bad_numbers, store.bad_error = {1}, psycopg.DataError("bad")
     recorder = make_recorder(store, flush_rows=4)

@@ -273,3 +273,18 @@ async def test_every_batch_carries_the_stored_number_of_its_moment():
     await publisher.drain()
 
     assert [flush[0][1].stored for flush in layer.flushes] == [0, 1]
+
+
+async def test_before_send_is_called_before_records_leave():
+    layer = RecordingLayer()
+    seen = []
+    publisher = Publisher(
+        layer, epoch=7, before_send=lambda: seen.append(len(layer.flushes))
+    )
+
+    publisher.publish([tick(0)])
+    assert seen == []
+    await publisher.drain()
+
+    assert seen == [0]
+    assert len(layer.flushes) == 1

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ from brokers.redis.messages import BROKER as REDIS
 from brokers.registry import build_feed
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
+from history.journal import Journal
 from history.recorder import Recorder
 from marketdata.catalog_store import load_catalog
 from marketdata.commands import EXIT_USAGE, UsageCommand
@@ -87,9 +89,12 @@ async def _turn(
 ) -> bool:
     """Run the feed until ``over``; False if something was left unsent or unstored."""
     feed = build_feed(name, settings)
+    recorder = _recorder(feed.broker, epoch, lease) if lease else None
+    if recorder is not None:
+        await recorder.replay()
     runner = FeedRunner(
         feed,
-        _outputs(feed, epoch, lease),
+        _outputs(feed, epoch, recorder),
         load_instruments=lambda: _load_instruments(feed.broker),
         timing=_timing(),
     )
@@ -139,12 +144,12 @@ def _hub_link(
     )
 
 
-def _outputs(feed: Feed, epoch: int, lease: Lease | None) -> Outputs:
-    recorder = _recorder(lease) if lease else None
+def _outputs(feed: Feed, epoch: int, recorder: Recorder | None) -> Outputs:
     publisher = Publisher(
         get_channel_layer(),
         epoch,
         stored_numbers=recorder.stored_numbers if recorder else {},
+        before_send=recorder.write_block if recorder else lambda: None,
     )
     live = LiveTopics(
         publisher,
@@ -164,12 +169,22 @@ def _load_instruments(broker: str) -> list[FollowedInstrument]:
     return followed_instruments(load_catalog(), broker)
 
 
-def _recorder(lease: Lease) -> Recorder:
+def _recorder(broker: str, epoch: int, lease: Lease) -> Recorder:
     recorder = Recorder(
         flush_s=settings.RECORDER_FLUSH_S,
         flush_rows=settings.RECORDER_FLUSH_ROWS,
         max_rows=settings.RECORDER_MAX_ROWS,
         guard=lease.guard(),
+        journal=_journal(broker, epoch),
     )
     recorder.on_superseded = lease.give_up
     return recorder
+
+
+def _journal(broker: str, epoch: int) -> Journal | None:
+    folder = Path(settings.JOURNAL_DIR, broker)
+    try:
+        return Journal(folder, epoch, max_bytes=settings.JOURNAL_MAX_BYTES)
+    except OSError as exc:
+        log.error("no journal: what a killed process held is lost", error=str(exc))
+        return None
