@@ -109,6 +109,10 @@ BINANCE_WS_URL = (
 # `trade` or `aggTrade`: a trade's id is the followed stream's own.
 BINANCE_TRADE_STREAM = env.str("BINANCE_TRADE_STREAM", "trade")
 BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"])
+KRAKEN_WS_URL = (
+    env.str("KRAKEN_WS_URL", BROKERS["kraken"].url if "kraken" in BROKERS else "")
+    or "wss://ws.kraken.com"
+)
 _oanda = BROKERS.get("oanda", BrokerConfig("oanda"))
 OANDA_API_KEY = env.str("OANDA_API_KEY", "") or _oanda.api_key
 OANDA_ACCOUNT_ID = env.str("OANDA_ACCOUNT_ID", "") or _oanda.account_id

@@ -29,6 +29,8 @@ PURE = {
     "brokers/exceptions.py",
     "brokers/feed.py",
     "brokers/instruments.py",
+    "brokers/kraken/messages.py",
+    "brokers/kraken/pairs.py",
     "brokers/oanda/access.py",
     "brokers/oanda/limits.py",
     "brokers/oanda/messages.py",

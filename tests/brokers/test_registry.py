@@ -9,6 +9,7 @@ SETTINGS = SimpleNamespace(
     BINANCE_WS_URL="ws://127.0.0.1:1",
     BINANCE_TYPES=["tick"],
     BINANCE_TRADE_STREAM="trade",
+    KRAKEN_WS_URL="ws://127.0.0.1:1",
     OANDA_URL="http://127.0.0.1:1",
     OANDA_ENVIRONMENT="",
     OANDA_API_KEY="",
@@ -36,7 +37,8 @@ def test_build_feed_unknown_broker_names_the_known_ones() -> None:
         build_feed("nobody", SETTINGS)
 
     assert str(raised.value) == (
-        "expected one of binance, oanda, redis, simulated, found broker 'nobody'"
+        "expected one of binance, kraken, oanda, redis, simulated, "
+        "found broker 'nobody'"
     )
     assert raised.value.code == "UNKNOWN_BROKER"
 

@@ -471,7 +471,7 @@ async def test_run_feed_redis_away_still_stores(
         (
             ["nobody"],
             {},
-            "expected one of binance, oanda, redis, simulated, found broker 'nobody'",
+            "expected one of binance, kraken, oanda, redis, simulated, found broker",
         ),
         (["oanda"], {"OANDA_ENVIRONMENT": "demo"}, "OANDA_ENVIRONMENT: expected"),
         (["binance"], {"BINANCE_TYPES": "quote"}, "BINANCE_TYPES: expected some of"),
