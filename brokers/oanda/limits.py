@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from brokers.exceptions import InvalidFeedSetting
+from brokers.oanda.access import Access
 
 
 class StreamLimits:
@@ -13,6 +14,7 @@ class StreamLimits:
         self._max_streams = max_streams
         self._interval_s = 1 / connects_per_s
         self._next_s = 0.0
+        self._refused: dict[Access, float] = {}
 
     @property
     def has_room(self) -> bool:
@@ -35,6 +37,17 @@ class StreamLimits:
         start_s = max(now_s, self._next_s)
         self._next_s = start_s + self._interval_s
         return start_s - now_s
+
+    def note_refused(self, access: Access, until_s: float, now_s: float) -> None:
+        """Remember until when OANDA must not be asked with these credentials."""
+        self._refused = {
+            item: end_s for item, end_s in self._refused.items() if end_s > now_s
+        }
+        self._refused[access] = until_s
+
+    def refused_for_s(self, access: Access, now_s: float) -> float:
+        """Return for how long yet these credentials may not be tried again, else 0."""
+        return max(0.0, self._refused.get(access, 0.0) - now_s)
 
 
 @lru_cache

@@ -119,13 +119,23 @@ async def open_stream(
 
     Raises:
         FeedUnauthorized: the broker does not take the credentials.
+            Nor is it asked again within 30 s, by whatever feed or client.
         FeedLost: all streams are taken, or the broker did not open one.
     """
+    refused_s = limits.refused_for_s(access, time.monotonic())
+    if refused_s:
+        reason = "the broker refused these credentials less than 30 s ago"
+        raise FeedUnauthorized(401, reason, refused_s)
     if not limits.take():
         raise FeedLost("as many streams as OANDA allows are open")
     try:
         await asyncio.sleep(limits.reserve_s(time.monotonic()))
         response = await _request(session, access, instruments, silence_s)
+    except FeedUnauthorized as exc:
+        limits.give_back()
+        now_s = time.monotonic()
+        limits.note_refused(access, now_s + exc.retry_after_s, now_s)
+        raise
     except BaseException:
         limits.give_back()
         raise

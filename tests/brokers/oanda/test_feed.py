@@ -186,6 +186,27 @@ async def test_compat_check_21_bad_credentials_are_asked_for_once_in_30_s(
     }
 
 
+async def test_compat_check_21_bad_credentials_of_many_feeds_are_asked_for_once(
+    server: OandaServer,
+) -> None:
+    limits = StreamLimits(20, 1_000)
+    access = Access(server.address, ACCOUNT, "wrong")
+    good = OandaFeed(Access(server.address, ACCOUNT, KEY), limits, SHORT)
+
+    for _ in range(5):
+        with pytest.raises(FeedUnauthorized) as raised:
+            await OandaFeed(access, limits, SHORT).check_access()
+    await good.check_access()
+
+    assert str(raised.value) == (
+        "the broker refused these credentials less than 30 s ago"
+    )
+    assert raised.value.retry_after_s == 30
+    keys = [item.headers["authorization"] for item in server.requests]
+    assert keys == ["Bearer wrong", f"Bearer {KEY}"]
+    assert limits.open == 0
+
+
 async def test_run_without_instruments_asks_for_nothing(
     server: OandaServer, running: Running
 ) -> None:
@@ -416,7 +437,7 @@ async def test_credentials_are_in_no_text(
     server: OandaServer, running: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
     errors: list[BaseException] = []
-    for refusals in ([(401, {})], [(400, {})], [(500, {})], [(200, {"X": "\x00"})]):
+    for refusals in ([(400, {})], [(500, {})], [(200, {"X": "\x00"})], [(401, {})]):
         server.refusals = refusals
         running.start(EUR)
         (error,) = await asyncio.gather(running.task, return_exceptions=True)
