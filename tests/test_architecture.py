@@ -35,6 +35,7 @@ PURE = {
     "brokers/oanda/limits.py",
     "brokers/oanda/messages.py",
     "brokers/oanda/seen.py",
+    "brokers/oanda/unknown.py",
     "brokers/redis/messages.py",
     "brokers/simulated/prices.py",
     "history/alignment.py",

@@ -10,7 +10,6 @@ import structlog
 
 from brokers.exceptions import (
     FeedLost,
-    FeedUnauthorized,
     InvalidCredentials,
     InvalidFeedSetting,
 )
@@ -19,7 +18,8 @@ from brokers.oanda.access import Access, access_of, base_address, client_access
 from brokers.oanda.limits import StreamLimits, shared_limits
 from brokers.oanda.lines import Lines
 from brokers.oanda.messages import BROKER
-from brokers.oanda.stream import Stream, open_session, open_stream
+from brokers.oanda.opening import StreamOpener
+from brokers.oanda.stream import Stream, open_session
 from marketdata.records import Kind
 
 # Every division of OANDA deals in it.
@@ -56,12 +56,12 @@ class OandaFeed:
         self, access: Access | None, limits: StreamLimits, timing: Timing | None = None
     ) -> None:
         self.on_gap: OnGap = lambda gap: None
-        self._access = access
         self._limits = limits
         self._timing = timing or Timing()
         self._lines = Lines()
         self.counters = self._lines.counters
         self._has_changed = asyncio.Event()
+        self._opener = StreamOpener(access, limits, self._timing.silence_s)
 
     def follow(self, instruments: Sequence[FollowedInstrument]) -> None:
         """Deliver exactly these from now on; also while ``run`` runs. Never blocks."""
@@ -80,7 +80,7 @@ class OandaFeed:
             FeedLost: it could not be asked.
         """
         async with open_session() as session:
-            stream = await self._open(session, (PROBE_INSTRUMENT,))
+            stream = await self._opener.open(session, (PROBE_INSTRUMENT,))
             stream.close()
 
     async def run(self, emit: Emit) -> None:
@@ -96,7 +96,9 @@ class OandaFeed:
             try:
                 while True:
                     self._has_changed.clear()
-                    wanted = tuple(sorted(self._lines.symbols))
+                    wanted = tuple(
+                        sorted(self._lines.symbols.keys() - self._opener.unknown)
+                    )
                     if wanted != (current.instruments if current else ()):
                         opened = await self._replace(session, current, wanted, emit)
                         current = opened
@@ -163,7 +165,7 @@ class OandaFeed:
         wanted: tuple[str, ...],
         emit: Emit,
     ) -> Stream:
-        new = await self._open(session, wanted)
+        new = await self._opener.open_known(session, wanted)
         new.start(self._lines.reader(emit))
         try:
             await new.wait_for_line()
@@ -175,19 +177,6 @@ class OandaFeed:
             raise
         log.info("stream open", broker=BROKER, instruments=len(wanted))
         return new
-
-    async def _open(
-        self, session: aiohttp.ClientSession, instruments: tuple[str, ...]
-    ) -> Stream:
-        if self._access is None:
-            raise FeedUnauthorized(401, "there are no OANDA credentials")
-        return await open_stream(
-            session,
-            self._access,
-            instruments,
-            self._limits,
-            silence_s=self._timing.silence_s,
-        )
 
     def _tell_gaps(self, reason: str) -> None:
         for symbol in self._lines.symbols.values():

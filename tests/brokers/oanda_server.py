@@ -64,12 +64,16 @@ class Request(msgspec.Struct):
     headers: dict[str, str]
 
 
+def asked_for(request: Request) -> list[str]:
+    """Return the instruments that a request names, in its order."""
+    return parse_qs(urlsplit(request.target).query)["instruments"][0].split(",")
+
+
 class OpenStream:
     """A client's stream; ``instruments`` is what it asked for, in its order."""
 
     def __init__(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        query = parse_qs(urlsplit(request.target).query)
-        self.instruments = query["instruments"][0].split(",")
+        self.instruments = asked_for(request)
         self.is_open = True
         self._writer = writer
 
@@ -104,7 +108,8 @@ class OandaServer:
     """Listens on a free port of 127.0.0.1.
 
     ``refusals`` are (status, headers) for the next requests; ``beat_s`` seconds lie
-    between heartbeats, 0 for none; ``snapshot`` are lines that each stream begins with.
+    between heartbeats, 0 for none; ``snapshot`` are lines that each stream begins with;
+    a request that names one of ``unknown`` is answered by HTTP 400.
     """
 
     def __init__(self) -> None:
@@ -112,6 +117,7 @@ class OandaServer:
         self.streams: list[OpenStream] = []
         self.refusals: list[tuple[int, dict[str, str]]] = []
         self.snapshot: list[bytes] = []
+        self.unknown: set[str] = set()
         self.beat_s = 0.05
         self.most_open = 0
         self._server: asyncio.Server | None = None
@@ -155,6 +161,8 @@ class OandaServer:
                 await _refuse(writer, *self.refusals.pop(0))
             elif request.headers.get("authorization") != f"Bearer {KEY}":
                 await _refuse(writer, 401, {})
+            elif self.unknown.intersection(asked_for(request)):
+                await _refuse(writer, 400, {})
             else:
                 await self._stream(request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):

@@ -408,6 +408,42 @@ async def test_run_refused_waits_for_long(
     assert running.limits.open == 0
 
 
+async def test_run_instrument_that_is_unknown_costs_the_others_nothing(
+    server: OandaServer, running: Running
+) -> None:
+    server.unknown = {"XAU_USD", "C07_USD"}
+    names = ["EUR_USD", "XAU_USD", *(f"C{n:02}_USD" for n in range(30))]
+    more = [FollowedInstrument(name.replace("_", ""), name, 5) for name in names]
+    running.start(*more)
+    await until(lambda: running.feed.counters.received)
+    requests = len(server.requests)
+
+    await until(lambda: len(server.open_streams) == 1)
+    assert set(server.open_streams[0].instruments) == {*names} - server.unknown
+    await server.play([price_line("EUR_USD", 1.1, 1.2)])
+    await until(lambda: running.bids("EURUSD") == [1.1])
+    running.feed.follow([*more, YEN])
+    await until(lambda: len(server.open_streams[0].instruments) == 31)
+
+    assert requests <= 22
+    assert len(server.requests) == requests + 1
+    assert running.limits.open <= 2
+
+
+async def test_run_all_refused_gives_up_soon(
+    server: OandaServer, running: Running
+) -> None:
+    names = [f"C{n:02}_USD" for n in range(40)]
+    server.unknown = {*names}
+    running.start(*(FollowedInstrument(name, name, 5) for name in names))
+
+    with pytest.raises(FeedRefused, match="HTTP 400"):
+        await asyncio.wait_for(running.task, 5)
+
+    assert len(server.requests) == 9
+    assert running.limits.open == 0
+
+
 async def test_run_redirect_is_not_followed_with_the_key(
     server: OandaServer, running: Running
 ) -> None:
