@@ -26,7 +26,7 @@ from brokers.kraken.pairs import (
     websocket_address,
 )
 from brokers.run_together import run_together
-from marketdata.records import Kind, Tick
+from marketdata.records import Tick
 
 PING_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
@@ -55,11 +55,12 @@ class KrakenFeed:
         self._has_changed = asyncio.Event()
 
     def follow(self, instruments: Sequence[FollowedInstrument]) -> None:
-        """Deliver exactly these from now on; also while ``run`` runs. Never blocks."""
+        """Deliver exactly these from now on; also while ``run`` runs. Never blocks.
+
+        Ticks are all there is, so they are followed whatever kinds are wanted.
+        """
         self._symbols = {
-            to_pair(item.broker_symbol): item.symbol
-            for item in instruments
-            if item.kinds is None or Kind.TICK in item.kinds
+            to_pair(item.broker_symbol): item.symbol for item in instruments
         }
         self._has_changed.set()
 

@@ -1,6 +1,7 @@
 """Where OANDA's stream is and what opens it. Pure; shows no credential to anybody."""
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -28,6 +29,11 @@ class Access(Struct, frozen=True):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         # Tracebacks that rich renders would show all fields else.
         return [("base_address", self.base_address)]
+
+    def digest(self) -> bytes:
+        """Return what tells this access from others and cannot be turned back."""
+        text = "\0".join((self.base_address, self.account, self.api_key))
+        return sha256(text.encode()).digest()
 
     def stream_address(self, instruments: Iterable[str]) -> str:
         """Return the address of the instruments' pricing stream."""

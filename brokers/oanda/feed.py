@@ -64,11 +64,13 @@ class OandaFeed:
         self._opener = StreamOpener(access, limits, self._timing.silence_s)
 
     def follow(self, instruments: Sequence[FollowedInstrument]) -> None:
-        """Deliver exactly these from now on; also while ``run`` runs. Never blocks."""
+        """Deliver exactly these from now on; also while ``run`` runs. Never blocks.
+
+        Ticks are all there is, so they are followed whatever kinds are wanted.
+        """
         self._lines.symbols = {
             item.broker_symbol.upper().replace("/", "_"): item.symbol
             for item in instruments
-            if item.kinds is None or Kind.TICK in item.kinds
         }
         self._has_changed.set()
 
@@ -96,16 +98,16 @@ class OandaFeed:
             try:
                 while True:
                     self._has_changed.clear()
-                    wanted = tuple(
-                        sorted(self._lines.symbols.keys() - self._opener.unknown)
-                    )
+                    wanted = self._wanted()
                     if wanted != (current.instruments if current else ()):
-                        opened = await self._replace(session, current, wanted, emit)
-                        current = opened
+                        current = await self._replace(session, current, wanted, emit)
                     await self._wait_for_change(current)
             finally:
                 if current is not None:
                     await current.stop()
+
+    def _wanted(self) -> tuple[str, ...]:
+        return tuple(sorted(self._lines.symbols.keys() - self._opener.unknown))
 
     async def _wait_for_change(self, current: Stream | None) -> None:
         """Return when other instruments are wanted; raise what ended the stream."""
@@ -137,7 +139,7 @@ class OandaFeed:
             await current.stop()
             current = None
             if wanted:
-                self._tell_gaps("there was no second stream to change instruments over")
+                self._tell_gaps("there was no second stream to change over to")
         if not wanted:
             return None
         try:
@@ -166,6 +168,8 @@ class OandaFeed:
         emit: Emit,
     ) -> Stream:
         new = await self._opener.open_known(session, wanted)
+        if current is not None and current.reading.done():
+            self._tell_gaps("the old stream ended before the new one began")
         new.start(self._lines.reader(emit))
         try:
             await new.wait_for_line()

@@ -14,7 +14,7 @@ class StreamLimits:
         self._max_streams = max_streams
         self._interval_s = 1 / connects_per_s
         self._next_s = 0.0
-        self._refused: dict[Access, float] = {}
+        self._refused: dict[bytes, float] = {}  # by digest: no key outlives its feed
 
     @property
     def has_room(self) -> bool:
@@ -43,11 +43,11 @@ class StreamLimits:
         self._refused = {
             item: end_s for item, end_s in self._refused.items() if end_s > now_s
         }
-        self._refused[access] = until_s
+        self._refused[access.digest()] = until_s
 
     def refused_for_s(self, access: Access, now_s: float) -> float:
         """Return for how long yet these credentials may not be tried again, else 0."""
-        return max(0.0, self._refused.get(access, 0.0) - now_s)
+        return max(0.0, self._refused.get(access.digest(), 0.0) - now_s)
 
 
 @lru_cache

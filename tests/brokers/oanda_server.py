@@ -109,7 +109,8 @@ class OandaServer:
 
     ``refusals`` are (status, headers) for the next requests; ``beat_s`` seconds lie
     between heartbeats, 0 for none; ``snapshot`` are lines that each stream begins with;
-    a request that names one of ``unknown`` is answered by HTTP 400.
+    a request that names one of ``unknown`` is answered by HTTP 400. Answers wait until
+    ``may_answer`` is set.
     """
 
     def __init__(self) -> None:
@@ -118,6 +119,8 @@ class OandaServer:
         self.refusals: list[tuple[int, dict[str, str]]] = []
         self.snapshot: list[bytes] = []
         self.unknown: set[str] = set()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.beat_s = 0.05
         self.most_open = 0
         self._server: asyncio.Server | None = None
@@ -157,6 +160,7 @@ class OandaServer:
         try:
             request = await _read_request(reader)
             self.requests.append(request)
+            await self.may_answer.wait()
             if self.refusals:
                 await _refuse(writer, *self.refusals.pop(0))
             elif request.headers.get("authorization") != f"Bearer {KEY}":

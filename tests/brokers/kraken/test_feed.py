@@ -9,7 +9,7 @@ from brokers.exceptions import FeedLost
 from brokers.feed import FollowedInstrument
 from brokers.kraken.feed import PING_S, KrakenFeed
 from marketdata.catalog import Broker, Catalog, Instrument, InstrumentType
-from marketdata.records import Kind, Record
+from marketdata.records import Record
 from tests.brokers.kraken_server import (
     PAIRS,
     KrakenServer,
@@ -120,19 +120,6 @@ async def test_follow_while_running_changes_the_subscriptions(
 
     assert server.asked("unsubscribe") == [["XBT/USD"]]
     assert server.asked("subscribe")[1:] == [["ADA/XBT"]]
-
-
-async def test_follow_of_other_kinds_is_not_asked_for(
-    server: KrakenServer, kept: Kept
-) -> None:
-    books = FollowedInstrument(
-        "BTCUSD", "XBT/USD", 1, kinds=frozenset({Kind.ORDERBOOK})
-    )
-    kept.connection.follow([books, ETH])
-
-    await until(lambda: server.requests)
-
-    assert server.asked("subscribe") == [["ETH/USD"]]
 
 
 async def test_run_refused_pair_costs_the_others_nothing(

@@ -110,6 +110,24 @@ async def test_compat_check_21_chunks_end_anywhere_in_a_line(
     assert running.feed.counters.malformed == 0
 
 
+async def test_run_garbled_lines_are_counted_and_cost_nothing_else(
+    server: OandaServer, running: Running
+) -> None:
+    server.beat_s = 0
+    running.start(EUR, YEN)
+    await until(lambda: server.streams)
+    good = [price_line("EUR_USD", 1 + n / 100, 2) for n in range(20)]
+    bad = [b"", b"{", b"\xff\xfe\x00", b"[]", good[0][:80], b'{"type":"NEWS"}']
+    lines = [item for line in good for item in (line, *bad)]
+
+    await server.streams[0].send(b"\r\n".join(lines) + b"\n", chunk_bytes=50)
+    await until(lambda: running.feed.counters.unknown_events == 20)
+
+    assert running.bids("EURUSD") == [1 + n / 100 for n in range(20)]
+    assert running.feed.counters.malformed == 20 * 4
+    assert not running.task.done()
+
+
 async def test_compat_check_21_two_instruments_are_never_taken_for_each_other(
     server: OandaServer, running: Running
 ) -> None:
@@ -297,6 +315,31 @@ async def test_follow_that_is_refused_keeps_the_old_stream_and_tries_again(
     assert not running.task.done()
     times = [item.time_s for item in server.requests]
     assert times[2] - times[1] >= SHORT.retry_s
+
+
+async def test_follow_old_stream_that_ends_meanwhile_is_a_gap(
+    server: OandaServer, running: Running
+) -> None:
+    gaps: list[UpstreamGap] = []
+    running.feed.on_gap = gaps.append
+    running.start(EUR)
+    await until(lambda: server.streams)
+    await server.play([price_line("EUR_USD", 1.1, 1.2)])
+    await until(lambda: running.records)
+    server.may_answer.clear()
+
+    running.feed.follow([EUR, YEN])
+    await until(lambda: len(server.requests) == 2)
+    server.streams[0].end()
+    await until(lambda: running.limits.open == 2 and not server.open_streams)
+    await asyncio.sleep(0.05)
+    server.may_answer.set()
+    await until(lambda: len(server.open_streams) == 1 and running.limits.open == 1)
+
+    assert [gap.reason for gap in gaps] == [
+        "the old stream ended before the new one began"
+    ]
+    assert not running.task.done()
 
 
 async def test_follow_without_room_for_a_second_stream_tells_the_gap(

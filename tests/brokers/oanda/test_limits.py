@@ -31,7 +31,7 @@ def test_refused_for_s_ends_and_is_of_these_credentials_alone() -> None:
     assert limits.refused_for_s(other, 110.0) == 0
     assert limits.refused_for_s(bad, 131.0) == 0
     limits.note_refused(other, 230.0, 200.0)
-    assert list(limits._refused) == [other]
+    assert list(limits._refused) == [other.digest()]
 
 
 def test_shared_limits_are_one_object_for_equal_settings() -> None:

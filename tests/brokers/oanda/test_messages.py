@@ -92,6 +92,14 @@ def test_parse_line_all_recordings_agree_with_their_json() -> None:
     assert set(kinds) == {"Tick", "Heartbeat"}
 
 
+def test_parse_line_reordered_gives_the_same_ticks() -> None:
+    lines = recorded_lines()
+
+    assert [parse(line) for line in reversed(lines)] == [parse(line) for line in lines][
+        ::-1
+    ]
+
+
 def test_parse_line_truncated_anywhere_is_malformed() -> None:
     for line in [*recorded_lines(), *shape_lines()]:
         for end in range(1, len(line.rstrip())):
