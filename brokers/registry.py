@@ -8,6 +8,8 @@ from brokers.binance.feed import BinanceFeed
 from brokers.binance.streams import stream_suffixes
 from brokers.exceptions import UnknownAdapter
 from brokers.feed import Feed
+from brokers.kraken.feed import KrakenFeed
+from brokers.oanda.feed import global_feed as oanda_feed
 from brokers.redis.feed import RedisFeed
 from brokers.redis.upstream import Upstream
 from brokers.simulated.feed import SimulatedFeed
@@ -58,6 +60,8 @@ def _simulated(settings: Any) -> Feed:
 
 _ADAPTERS = {
     "binance": Adapter(_binance),
+    "kraken": Adapter(lambda settings: KrakenFeed(settings.KRAKEN_WS_URL)),
+    "oanda": Adapter(oanda_feed),
     "redis": Adapter(_redis),
     "simulated": Adapter(_simulated),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import environ
 
-from config.config_file import read_config_file
+from config.config_file import BrokerConfig, read_config_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -109,6 +109,19 @@ BINANCE_WS_URL = (
 # `trade` or `aggTrade`: a trade's id is the followed stream's own.
 BINANCE_TRADE_STREAM = env.str("BINANCE_TRADE_STREAM", "trade")
 BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"])
+KRAKEN_WS_URL = (
+    env.str("KRAKEN_WS_URL", BROKERS["kraken"].url if "kraken" in BROKERS else "")
+    or "wss://ws.kraken.com"
+)
+_oanda = BROKERS.get("oanda", BrokerConfig("oanda"))
+OANDA_API_KEY = env.str("OANDA_API_KEY", "") or _oanda.api_key
+OANDA_ACCOUNT_ID = env.str("OANDA_ACCOUNT_ID", "") or _oanda.account_id
+# `practice` or `live`: one of OANDA's hosts. An address replaces it, but the file's.
+OANDA_ENVIRONMENT = env.str("OANDA_ENVIRONMENT", "")
+OANDA_URL = env.str("OANDA_URL", "") or ("" if OANDA_ENVIRONMENT else _oanda.url)
+OANDA_SILENCE_S = env.float("OANDA_SILENCE_S", 12.0)
+OANDA_MAX_STREAMS = env.int("OANDA_MAX_STREAMS", 20)
+OANDA_CONNECTS_PER_S = env.float("OANDA_CONNECTS_PER_S", 2.0)
 SIMULATED_RATE = env.float("SIMULATED_RATE", 5.0)
 SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)

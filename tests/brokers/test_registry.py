@@ -9,6 +9,14 @@ SETTINGS = SimpleNamespace(
     BINANCE_WS_URL="ws://127.0.0.1:1",
     BINANCE_TYPES=["tick"],
     BINANCE_TRADE_STREAM="trade",
+    KRAKEN_WS_URL="ws://127.0.0.1:1",
+    OANDA_URL="http://127.0.0.1:1",
+    OANDA_ENVIRONMENT="",
+    OANDA_API_KEY="",
+    OANDA_ACCOUNT_ID="",
+    OANDA_SILENCE_S=12.0,
+    OANDA_MAX_STREAMS=20,
+    OANDA_CONNECTS_PER_S=2.0,
     SIMULATED_RATE=5.0,
     SIMULATED_SEED=1,
     REDIS_URL="redis://127.0.0.1:1/0",
@@ -26,10 +34,11 @@ def test_build_feed_gives_a_feed_of_the_name(name: str) -> None:
 
 def test_build_feed_unknown_broker_names_the_known_ones() -> None:
     with pytest.raises(UnknownAdapter) as raised:
-        build_feed("oanda", SETTINGS)
+        build_feed("nobody", SETTINGS)
 
     assert str(raised.value) == (
-        "expected one of binance, redis, simulated, found broker 'oanda'"
+        "expected one of binance, kraken, oanda, redis, simulated, "
+        "found broker 'nobody'"
     )
     assert raised.value.code == "UNKNOWN_BROKER"
 

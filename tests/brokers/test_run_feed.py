@@ -478,13 +478,9 @@ async def test_run_feed_redis_away_still_stores(
         (
             ["nobody"],
             {},
-            "expected one of binance, redis, simulated, found broker 'nobody'",
+            "expected one of binance, kraken, oanda, redis, simulated, found broker",
         ),
-        (
-            ["oanda"],
-            {},
-            "expected one of binance, redis, simulated, found broker 'oanda'",
-        ),
+        (["oanda"], {"OANDA_ENVIRONMENT": "demo"}, "OANDA_ENVIRONMENT: expected"),
         (["binance"], {"BINANCE_TYPES": "quote"}, "BINANCE_TYPES: expected some of"),
         ([], {}, "the following arguments are required: broker"),
     ],
