@@ -18,6 +18,7 @@ from brokers.connection import Timing
 from brokers.epochs import claim_epoch
 from brokers.exceptions import InvalidFeedSetting, UnknownAdapter
 from brokers.feed import Feed, FollowedInstrument
+from brokers.gap_watch import FeedGapStore, GapWatch
 from brokers.hub_link import HubLink, Layers
 from brokers.instruments import followed_instruments
 from brokers.live_topics import LiveOptions, LiveTopics
@@ -132,7 +133,9 @@ def _outputs(feed: Feed, epoch: int) -> Outputs:
         ),
     )
     hubs = _hub_link(feed, publisher, live)
-    return Outputs(publisher, recorder, derived=live, hubs=hubs)
+    store = FeedGapStore(feed.broker) if recorder else None
+    gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
+    return Outputs(publisher, recorder, derived=live, hubs=hubs, gaps=gaps)
 
 
 def _choose_epoch(broker: str) -> int:
