@@ -10,7 +10,14 @@ from brokers.exceptions import UnknownAdapter
 from brokers.feed import Feed
 from brokers.redis.feed import RedisFeed
 from brokers.redis.upstream import Upstream
+from brokers.simulated.faults import parse_faults
 from brokers.simulated.feed import SimulatedFeed
+from brokers.simulated.mocks import (
+    BINANCE_PERIOD_S,
+    OANDA_PERIOD_S,
+    BinanceMock,
+    OandaMock,
+)
 from marketdata.redis_pipe import redis_client, redis_pool
 
 
@@ -53,11 +60,30 @@ def _redis(settings: Any) -> Feed:
 
 
 def _simulated(settings: Any) -> Feed:
-    return SimulatedFeed(settings.SIMULATED_RATE, settings.SIMULATED_SEED)
+    return SimulatedFeed(
+        settings.SIMULATED_RATE,
+        settings.SIMULATED_SEED,
+        faults=parse_faults(settings.SIMULATED_FAULTS),
+    )
+
+
+def _mock(mock: type[BinanceMock | OandaMock], period_s: float) -> Adapter:
+    def build(settings: Any) -> Feed:
+        return SimulatedFeed(
+            1 / period_s,
+            settings.SIMULATED_SEED,
+            broker=mock.broker,
+            start_walk=mock,
+            faults=parse_faults(settings.SIMULATED_FAULTS),
+        )
+
+    return Adapter(build)
 
 
 _ADAPTERS = {
     "binance": Adapter(_binance),
     "redis": Adapter(_redis),
     "simulated": Adapter(_simulated),
+    "simulated-binance": _mock(BinanceMock, BINANCE_PERIOD_S),
+    "simulated-oanda": _mock(OandaMock, OANDA_PERIOD_S),
 }

@@ -111,6 +111,7 @@ BINANCE_TRADE_STREAM = env.str("BINANCE_TRADE_STREAM", "trade")
 BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"])
 SIMULATED_RATE = env.float("SIMULATED_RATE", 5.0)
 SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
+SIMULATED_FAULTS = env.str("SIMULATED_FAULTS", "")
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)
 # Hubs repeat every 10 s what they follow; one that was silent this long has died.
 DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)

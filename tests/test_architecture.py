@@ -31,6 +31,8 @@ PURE = {
     "brokers/gaps.py",
     "brokers/instruments.py",
     "brokers/redis/messages.py",
+    "brokers/simulated/faults.py",
+    "brokers/simulated/mocks.py",
     "brokers/simulated/prices.py",
     "history/alignment.py",
     "history/answer_cache.py",

@@ -11,6 +11,7 @@ SETTINGS = SimpleNamespace(
     BINANCE_TRADE_STREAM="trade",
     SIMULATED_RATE=5.0,
     SIMULATED_SEED=1,
+    SIMULATED_FAULTS="",
     REDIS_URL="redis://127.0.0.1:1/0",
     CHANNEL_PREFIX="test",
 )
@@ -26,16 +27,24 @@ def test_build_feed_gives_a_feed_of_the_name(name: str) -> None:
 
 def test_build_feed_unknown_broker_names_the_known_ones() -> None:
     with pytest.raises(UnknownAdapter) as raised:
-        build_feed("oanda", SETTINGS)
+        build_feed("bitstamp", SETTINGS)
 
-    assert str(raised.value) == (
-        "expected one of binance, redis, simulated, found broker 'oanda'"
-    )
+    known = ", ".join(adapter_names())
+    assert str(raised.value) == f"expected one of {known}, found broker 'bitstamp'"
     assert raised.value.code == "UNKNOWN_BROKER"
 
 
-def test_build_feed_unusable_setting_is_refused() -> None:
-    settings = SimpleNamespace(**{**vars(SETTINGS), "BINANCE_TRADE_STREAM": "all"})
+@pytest.mark.parametrize(
+    ("broker", "setting", "value"),
+    [
+        ("binance", "BINANCE_TRADE_STREAM", "all"),
+        ("simulated-oanda", "SIMULATED_FAULTS", "rain=1"),
+    ],
+)
+def test_build_feed_unusable_setting_is_refused(
+    broker: str, setting: str, value: str
+) -> None:
+    settings = SimpleNamespace(**{**vars(SETTINGS), setting: value})
 
-    with pytest.raises(InvalidFeedSetting):
-        build_feed("binance", settings)
+    with pytest.raises(InvalidFeedSetting, match=setting):
+        build_feed(broker, settings)
