@@ -10,6 +10,8 @@ from brokers.exceptions import UnknownAdapter
 from brokers.feed import Feed
 from brokers.redis.feed import RedisFeed
 from brokers.redis.upstream import Upstream
+from brokers.replay.feed import ReplayFeed
+from brokers.replay.options import parse_replay
 from brokers.simulated.faults import parse_faults
 from brokers.simulated.feed import SimulatedFeed
 from brokers.simulated.mocks import (
@@ -18,6 +20,8 @@ from brokers.simulated.mocks import (
     BinanceMock,
     OandaMock,
 )
+from history.live_pages import LivePages
+from history.reader import Plans, Reader
 from marketdata.redis_pipe import redis_client, redis_pool
 
 
@@ -59,6 +63,19 @@ def _redis(settings: Any) -> Feed:
     return RedisFeed(lambda: redis_pool(settings.REDIS_URL), upstream)
 
 
+def _replay(settings: Any) -> Feed:
+    options = parse_replay(
+        settings.REPLAY_BROKER,
+        settings.REPLAY_SYMBOLS,
+        (settings.REPLAY_FROM, settings.REPLAY_TO),
+        settings.REPLAY_SPEED,
+        settings.REPLAY_TIMES,
+    )
+    reader = Reader(max_connections=1, timeout_s=5.0, plans=Plans.OF_EACH)
+    pages = LivePages(reader, max_queries=1)
+    return ReplayFeed(options, pages, close=reader.close)
+
+
 def _simulated(settings: Any) -> Feed:
     return SimulatedFeed(
         settings.SIMULATED_RATE,
@@ -83,6 +100,7 @@ def _mock(mock: type[BinanceMock | OandaMock], period_s: float) -> Adapter:
 _ADAPTERS = {
     "binance": Adapter(_binance),
     "redis": Adapter(_redis),
+    "replay": Adapter(_replay),
     "simulated": Adapter(_simulated),
     "simulated-binance": _mock(BinanceMock, BINANCE_PERIOD_S),
     "simulated-oanda": _mock(OandaMock, OANDA_PERIOD_S),

@@ -112,6 +112,13 @@ BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"]
 SIMULATED_RATE = env.float("SIMULATED_RATE", 5.0)
 SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
 SIMULATED_FAULTS = env.str("SIMULATED_FAULTS", "")
+# What `run_feed replay` shows as if it were live.
+REPLAY_BROKER = env.str("REPLAY_BROKER", "dukascopy")
+REPLAY_SYMBOLS = env.list("REPLAY_SYMBOLS", default=[])
+REPLAY_FROM = env.str("REPLAY_FROM", "")
+REPLAY_TO = env.str("REPLAY_TO", "2100-01-01T00:00:00Z")
+REPLAY_SPEED = env.str("REPLAY_SPEED", "1")
+REPLAY_TIMES = env.str("REPLAY_TIMES", "now")
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)
 # Hubs repeat every 10 s what they follow; one that was silent this long has died.
 DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)

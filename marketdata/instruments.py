@@ -3,9 +3,9 @@
 `data/instruments.csv` has one line per instrument: its figures, each broker's spelling
 of it (empty: the broker does not carry it), Dukascopy's price scale and first tick.
 `data/brokers.csv` says which column a broker's spellings are in: the simulated ones of
-Binance and OANDA carry what those do. Both files are from the provider's published
-instrument table (2026-07), decimals of coins from Binance's recorded prices. Everything
-can be changed and added to in the admin.
+Binance and OANDA carry what those do, `*` is our own spelling of all. Both files are
+from the provider's published instrument table (2026-07), decimals of coins from
+Binance's recorded prices. Everything can be changed and added to in the admin.
 """
 
 import csv
@@ -18,6 +18,7 @@ from marketdata import catalog
 from marketdata.models import Broker, BrokerSymbol, Instrument
 
 _DATA = Path(__file__).parent / "data"
+_OURS = "*"
 
 
 @transaction.atomic
@@ -94,20 +95,21 @@ def _copy_spellings(brokers: list[dict[str, str]]) -> None:
     """Have brokers that are new here carry what those do whose spellings they use."""
     for broker in brokers:
         copied = BrokerSymbol.objects.filter(broker=broker["spelled_as"])
+        spellings = copied.values_list("instrument_id", "symbol")
+        if broker["spelled_as"] == _OURS:
+            spellings = Instrument.objects.values_list("pk", "symbol")
         BrokerSymbol.objects.bulk_create(
             [
-                BrokerSymbol(
-                    instrument_id=item.instrument_id,
-                    broker_id=broker["name"],
-                    symbol=item.symbol,
-                )
-                for item in copied
+                BrokerSymbol(instrument_id=pk, broker_id=broker["name"], symbol=symbol)
+                for pk, symbol in spellings
             ],
             ignore_conflicts=True,
         )
 
 
 def _spelling(row: dict[str, str], broker: dict[str, str]) -> str:
+    if broker["spelled_as"] == _OURS:
+        return row["base"] + row["quote"]
     return row[broker["spelled_as"]]
 
 

@@ -31,6 +31,7 @@ PURE = {
     "brokers/gaps.py",
     "brokers/instruments.py",
     "brokers/redis/messages.py",
+    "brokers/replay/options.py",
     "brokers/simulated/faults.py",
     "brokers/simulated/mocks.py",
     "brokers/simulated/prices.py",

@@ -12,6 +12,12 @@ SETTINGS = SimpleNamespace(
     SIMULATED_RATE=5.0,
     SIMULATED_SEED=1,
     SIMULATED_FAULTS="",
+    REPLAY_BROKER="dukascopy",
+    REPLAY_SYMBOLS=["eur/usd"],
+    REPLAY_FROM="2024-01-02",
+    REPLAY_TO="2024-01-03",
+    REPLAY_SPEED="max",
+    REPLAY_TIMES="now",
     REDIS_URL="redis://127.0.0.1:1/0",
     CHANNEL_PREFIX="test",
 )
@@ -39,6 +45,11 @@ def test_build_feed_unknown_broker_names_the_known_ones() -> None:
     [
         ("binance", "BINANCE_TRADE_STREAM", "all"),
         ("simulated-oanda", "SIMULATED_FAULTS", "rain=1"),
+        ("replay", "REPLAY_FROM", ""),
+        ("replay", "REPLAY_TO", "2023-01-01"),
+        ("replay", "REPLAY_SPEED", "-1"),
+        ("replay", "REPLAY_TIMES", "yesterday"),
+        ("replay", "REPLAY_BROKER", "replay"),
     ],
 )
 def test_build_feed_unusable_setting_is_refused(

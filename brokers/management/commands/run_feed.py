@@ -25,6 +25,7 @@ from brokers.live_topics import LiveOptions, LiveTopics
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.registry import build_feed
+from brokers.replay.feed import ReplayFeed
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
 from history.recorder import Recorder
@@ -117,7 +118,7 @@ def _hub_link(
 
 
 def _outputs(feed: Feed, epoch: int) -> Outputs:
-    recorder = _recorder()
+    recorder = None if isinstance(feed, ReplayFeed) else _recorder()
     publisher = Publisher(
         get_channel_layer(),
         epoch,
