@@ -468,16 +468,8 @@ async def test_run_feed_redis_away_still_stores(
 @pytest.mark.parametrize(
     ("arguments", "environment", "text"),
     [
-        (
-            ["nobody"],
-            {},
-            "expected one of binance, redis, simulated, found broker 'nobody'",
-        ),
-        (
-            ["oanda"],
-            {},
-            "expected one of binance, redis, simulated, found broker 'oanda'",
-        ),
+        (["nobody"], {}, "simulated-oanda, found broker 'nobody'"),
+        (["replay"], {"REPLAY_FROM": "soon"}, "REPLAY_FROM: expected a time like"),
         (["binance"], {"BINANCE_TYPES": "quote"}, "BINANCE_TYPES: expected some of"),
         ([], {}, "the following arguments are required: broker"),
     ],
