@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -46,12 +46,16 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class KeptConnection:
-    """A feed's connection, made again whenever it ends."""
+    """A feed's connection, made again whenever it ends.
+
+    ``on_state`` is told each state that it enters.
+    """
 
     def __init__(self, feed: Feed, timing: Timing) -> None:
         self.state = FeedState.STARTING
         self.reconnects = 0
         self.followed: Sequence[FollowedInstrument] = ()
+        self.on_state: Callable[[FeedState], None] = lambda state: None
         self._feed = feed
         self._timing = timing
         self._may_connect = asyncio.Event()
@@ -135,6 +139,7 @@ class KeptConnection:
         if state is not self.state:
             self.state = state
             self._log.info(f"feed {state.value}", **facts)
+            self.on_state(state)
 
 
 def _delay_s(backoff: Backoff, lost: FeedLost) -> float:

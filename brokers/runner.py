@@ -10,6 +10,7 @@ import structlog
 from brokers.connection import KeptConnection, Timing
 from brokers.feed import Feed
 from brokers.following import Following, LoadInstruments
+from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
 from brokers.run_together import run_together
 from marketdata.publisher import Publisher
@@ -51,6 +52,7 @@ class Outputs(msgspec.Struct, frozen=True):
     recorder: RecordStore | None = None
     derived: Derived | None = None
     hubs: HubLink | None = None
+    gaps: GapWatch | None = None
 
 
 class FeedRunner:
@@ -78,6 +80,11 @@ class FeedRunner:
             if outputs.hubs is not None:
                 outputs.hubs.on_change = self._following.demand
         self._log = log.bind(broker=feed.broker)
+        if outputs.gaps is not None:
+            self.connection.on_state = outputs.gaps.enter
+            outputs.gaps.followed = lambda: self.connection.followed
+            if hasattr(feed, "on_gap"):
+                feed.on_gap = outputs.gaps.tell
 
     @property
     def is_live(self) -> bool:
@@ -91,6 +98,8 @@ class FeedRunner:
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Run until ``stop`` is set; False if something was left unsent or unstored."""
+        if self._outputs.gaps is not None:
+            await self._outputs.gaps.prepare()
         try:
             await run_together(*self._parts(), _wait(stop))
         finally:
@@ -125,11 +134,15 @@ class FeedRunner:
             parts.append(self._following.run())
         if self._outputs.hubs is not None:
             parts.append(self._outputs.hubs.run(self))
+        if self._outputs.gaps is not None:
+            parts.append(self._outputs.gaps.run())
         return parts
 
     def _emit(self, records: Sequence[Record]) -> None:
         outputs = self._outputs
         publisher, recorder = outputs.publisher, outputs.recorder
+        if outputs.gaps is not None and outputs.gaps.is_open:
+            outputs.gaps.take(records)
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch
@@ -150,6 +163,8 @@ class FeedRunner:
         steps = [self._outputs.publisher.drain()]
         if self._outputs.recorder is not None:
             steps.append(self._outputs.recorder.drain())
+        if self._outputs.gaps is not None:
+            steps.append(self._outputs.gaps.drain())
         try:
             async with asyncio.timeout(DRAIN_S):
                 return all(await asyncio.gather(*steps))

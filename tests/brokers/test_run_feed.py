@@ -475,11 +475,8 @@ async def test_run_feed_redis_away_still_stores(
 @pytest.mark.parametrize(
     ("arguments", "environment", "text"),
     [
-        (
-            ["nobody"],
-            {},
-            "expected one of binance, kraken, oanda, redis, simulated, found broker",
-        ),
+        (["nobody"], {}, "simulated-oanda, found broker 'nobody'"),
+        (["replay"], {"REPLAY_FROM": "soon"}, "REPLAY_FROM: expected a time like"),
         (["oanda"], {"OANDA_ENVIRONMENT": "demo"}, "OANDA_ENVIRONMENT: expected"),
         (["binance"], {"BINANCE_TYPES": "quote"}, "BINANCE_TYPES: expected some of"),
         ([], {}, "the following arguments are required: broker"),

@@ -11,9 +11,11 @@ from brokers import runner as runner_module
 from brokers.connection import FeedState, Timing
 from brokers.demand import Change
 from brokers.exceptions import FeedLost, FeedRefused
-from brokers.feed import FollowedInstrument
+from brokers.feed import Emit, FollowedInstrument, OnGap, UpstreamGap
+from brokers.gap_watch import GapWatch
 from brokers.runner import FeedRunner, Outputs
 from marketdata.exceptions import InvalidSymbol
+from marketdata.layer_messages import ToldGap
 from marketdata.publisher import Publisher
 from marketdata.records import Kind
 from marketdata.topics import Topic
@@ -46,6 +48,8 @@ class Rig:
         self.feed = FakeFeed()
         self.layer = FakeLayer()
         self.recorder: FakeRecorder | None = FakeRecorder()
+        self.watches_gaps = False
+        self.gaps: GapWatch | None = None
         self.instruments = [EUR]
         self.timing = TIMING
         self.stop = asyncio.Event()
@@ -57,9 +61,12 @@ class Rig:
         return list(self.instruments)
 
     def start(self) -> FeedRunner:
+        publisher = Publisher(self.layer, 7)
+        if self.watches_gaps:
+            self.gaps = GapWatch("fake", publisher, self.layer, None)
         self.runner = FeedRunner(
             self.feed,
-            Outputs(Publisher(self.layer, 7), self.recorder, hubs=self.hubs),
+            Outputs(publisher, self.recorder, hubs=self.hubs, gaps=self.gaps),
             load_instruments=self.load,
             timing=self.timing,
         )
@@ -123,6 +130,40 @@ async def test_run_lost_connection_reconnects_and_numbers_go_on(rig: Rig) -> Non
 
     assert [number for _, _, number, _ in rig.layer.published] == [1, 2, 3]
     assert (rig.feed.connections, runner.figures()["reconnects"]) == (3, 2)
+
+
+async def test_run_lost_connection_is_a_gap_of_each_topic_that_goes_on(
+    rig: Rig,
+) -> None:
+    class Feed(FakeFeed):
+        async def run(self, emit: Emit) -> None:
+            self.records = [tick(time_us=5 + self.connections)]
+            await super().run(emit)
+
+    rig.feed = Feed(FeedLost("gone"))
+    rig.watches_gaps = True
+    rig.start()
+
+    await until(lambda: rig.layer.gaps)
+
+    assert rig.layer.gaps == [ToldGap(Kind.TICK, "EURUSD", 5, 6, "connection lost")]
+
+
+async def test_run_feed_that_knows_its_gaps_is_heard(rig: Rig) -> None:
+    class Feed(FakeFeed):
+        on_gap: OnGap = staticmethod(lambda gap: None)
+
+        async def run(self, emit: Emit) -> None:
+            self.on_gap(UpstreamGap("EURUSD", Kind.TRADE, 3, None, "numbers skipped"))
+            await super().run(emit)
+
+    rig.feed = Feed()
+    rig.watches_gaps = True
+    rig.start()
+
+    await until(lambda: rig.layer.gaps)
+
+    assert rig.layer.gaps == [ToldGap(Kind.TRADE, "EURUSD", 3, None, "numbers skipped")]
 
 
 async def test_run_silent_feed_is_connected_again(rig: Rig) -> None:

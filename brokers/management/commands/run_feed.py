@@ -18,6 +18,7 @@ from brokers.bucket_store import BucketStore
 from brokers.connection import Timing
 from brokers.exceptions import InvalidFeedSetting, UnknownAdapter
 from brokers.feed import Feed, FollowedInstrument
+from brokers.gap_watch import FeedGapStore, GapWatch
 from brokers.hub_link import HubLink, Layers
 from brokers.instruments import followed_instruments
 from brokers.lease import Lease
@@ -28,6 +29,7 @@ from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.redis.messages import BROKER as REDIS
 from brokers.registry import build_feed
+from brokers.replay.feed import ReplayFeed
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
 from history.journal import Journal
@@ -89,8 +91,9 @@ async def _turn(
 ) -> bool:
     """Run the feed until ``over``; False if something was left unsent or unstored."""
     feed = build_feed(name, settings)
-    recorder = _recorder(feed.broker, epoch, lease) if lease else None
-    if recorder is not None:
+    recorder = None
+    if lease is not None and not isinstance(feed, ReplayFeed):
+        recorder = _recorder(feed.broker, epoch, lease)
         await recorder.replay()
     runner = FeedRunner(
         feed,
@@ -161,7 +164,9 @@ def _outputs(feed: Feed, epoch: int, recorder: Recorder | None) -> Outputs:
         ),
     )
     hubs = _hub_link(feed, publisher, live)
-    return Outputs(publisher, recorder, derived=live, hubs=hubs)
+    store = FeedGapStore(feed.broker) if recorder else None
+    gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
+    return Outputs(publisher, recorder, derived=live, hubs=hubs, gaps=gaps)
 
 
 @database_sync_to_async
