@@ -4,8 +4,7 @@
 of the journal before anything of them is published (`write_block`); a task of the same
 loop hands batches to one thread, which writes each in a transaction (`record_batch`).
 While the database is away, what does not fit into memory waits in the journal alone.
-Records are stored in the order in which they were appended, behind what dead processes
-of the broker left.
+Records are stored in the order in which they came, behind what dead processes left.
 """
 
 import asyncio
