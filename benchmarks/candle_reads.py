@@ -18,6 +18,8 @@ from functools import partial
 
 import django
 
+from marketdata.durations import DAY_US
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("SECRET_KEY", "benchmark")
 os.environ.setdefault("LOG_LEVEL", "warning")
@@ -37,7 +39,6 @@ from history.timestamps import to_datetime  # noqa: E402
 from marketdata.models import Broker, Instrument  # noqa: E402
 from marketdata.timeframes import PriceSide, Timeframe  # noqa: E402
 
-DAY_US = 86_400_000_000
 NOW_US = 19_723 * DAY_US  # 2024-01-01
 START_US = NOW_US - 3_652 * DAY_US
 TICK_DAY_US = NOW_US - 200 * DAY_US

@@ -20,7 +20,8 @@ from pathlib import Path
 from benchmarks.import_day import ROOT, now_us, scratch_database
 from benchmarks.import_month import RUN
 from history.timestamps import to_datetime
-from importer.hours import HOUR_US, HourRange, day_text, parse_range
+from importer.hours import HourRange, day_text, parse_range
+from marketdata.durations import HOUR_US
 
 FIRST_YEAR = 2000
 LIMIT_MB = 400

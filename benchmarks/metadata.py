@@ -19,10 +19,10 @@ os.environ.setdefault("SECRET_KEY", "benchmark")
 os.environ.setdefault("LOG_LEVEL", "warning")
 django.setup()
 
-from django.db import connection  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
-from history.series import get_or_create_series, update_statistics  # noqa: E402
+from history.series import Change, apply_changes, get_or_create_series  # noqa: E402
 from history.timestamps import to_datetime  # noqa: E402
 from marketdata.models import Broker, Instrument  # noqa: E402
 from tests.rest_client import RestClient  # noqa: E402
@@ -44,7 +44,7 @@ def fill() -> None:
         )
         series_id = get_or_create_series(symbol, "dukascopy").pk
         last_us = START_US + (TICKS - 1) * 1_000_000
-        with connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 """
                 INSERT INTO ticks
@@ -53,13 +53,14 @@ def fill() -> None:
                 """,
                 [series_id, to_datetime(START_US), to_datetime(last_us)],
             )
-            update_statistics(
-                cursor,
-                series_id,
-                ticks_added=cursor.rowcount,
+            added = cursor.rowcount
+            change = Change(
+                series_id=series_id,
+                ticks_added=added,
                 first_us=START_US,
                 last_us=last_us,
             )
+            apply_changes(cursor, [change])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

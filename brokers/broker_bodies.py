@@ -11,9 +11,12 @@ from typing import Any
 
 import msgspec
 
+from marketdata.broker_switches import enabled_brokers
+
 SELECT_BROKERS = """
     SELECT broker.name,
            broker.is_simulated,
+           broker.is_enabled,
            feed.claimed,
            (SELECT max(series.latest)
               FROM history_series AS series
@@ -27,7 +30,7 @@ SELECT_BROKERS = """
 class State(Enum):
     """What is known of a broker's feed."""
 
-    DISABLED = "disabled"  # not configured to run
+    DISABLED = "disabled"  # not to run
     WAITING = "waiting"  # enabled, and no process has run it yet
     LIVE = "live"  # its records come in
     SILENT = "silent"  # a process has run it, and nothing has come for a while
@@ -51,18 +54,21 @@ class BrokerBody(msgspec.Struct):
 def broker_bodies(
     rows: Sequence[Sequence[Any]],
     *,
-    enabled: Collection[str],
+    configured: Collection[str],
     silence_s: float,
     now_s: float,
 ) -> list[BrokerBody]:
     """Return the brokers, of the rows of ``SELECT_BROKERS``.
 
     Args:
+        configured: the brokers that the configuration enables.
         silence_s: a feed without a record for longer is silent.
     """
     bodies = []
-    for name, is_simulated, claimed, latest in rows:
-        is_enabled = name in enabled
+    rows = list(rows)
+    names = enabled_brokers(configured, {row[0]: row[2] for row in rows})
+    for name, is_simulated, _, claimed, latest in rows:
+        is_enabled = name in names
         is_fresh = latest is not None and now_s - latest.timestamp() <= silence_s
         bodies.append(
             BrokerBody(

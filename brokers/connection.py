@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -16,10 +16,6 @@ from brokers.feed import Emit, Feed, FollowedInstrument
 from brokers.run_together import run_together
 from marketdata.records import Record
 
-# A connection that lasted this long was a success: the next failure starts with the
-# shortest delay. Below the watchdog's 30 s, so that quiet markets are not punished.
-MIN_UPTIME_S = 20.0
-
 log = structlog.get_logger(__name__)
 
 
@@ -28,27 +24,38 @@ class FeedState(Enum):
 
     STARTING = "starting"
     IDLE = "idle"  # nothing to follow
+    OPENING = "opening"  # the first connection for what was just asked for
     CONNECTING = "connecting"
     LIVE = "live"
     LOST = "lost"
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """Seconds: silence before a reconnect, bounds of the delays, catalog interval."""
+    """Seconds: silence before a reconnect, bounds of the delays, catalog interval, how
+    long a symbol is followed after its last client, and after how long a connection was
+    a success: the next failure starts with the shortest delay.
+    """
 
     silence_s: float
     reconnect_min_s: float
     reconnect_max_s: float
     refresh_s: float
+    grace_s: float = 30.0
+    # Below the watchdog's 30 s, so that quiet markets are not punished.
+    reset_s: float = 20.0
 
 
 class KeptConnection:
-    """A feed's connection, made again whenever it ends."""
+    """A feed's connection, made again whenever it ends.
+
+    ``on_state`` is told each state that it enters.
+    """
 
     def __init__(self, feed: Feed, timing: Timing) -> None:
         self.state = FeedState.STARTING
         self.reconnects = 0
         self.followed: Sequence[FollowedInstrument] = ()
+        self.on_state: Callable[[FeedState], None] = lambda state: None
         self._feed = feed
         self._timing = timing
         self._may_connect = asyncio.Event()
@@ -57,7 +64,7 @@ class KeptConnection:
     @property
     def is_live(self) -> bool:
         """Return False while the broker's records do not reach us."""
-        return self.state in (FeedState.LIVE, FeedState.IDLE)
+        return self.state in (FeedState.LIVE, FeedState.IDLE, FeedState.OPENING)
 
     def follow(self, followed: Sequence[FollowedInstrument]) -> None:
         """Have the feed follow exactly these; connected while there are any."""
@@ -86,21 +93,24 @@ class KeptConnection:
             emit(records)
 
         while True:
+            if not self._may_connect.is_set() and self.state is not FeedState.STARTING:
+                self._enter(FeedState.IDLE)
             await self._may_connect.wait()
-            self._enter(FeedState.CONNECTING)
+            is_first = self.state is FeedState.IDLE  # nobody misses anything yet
+            self._enter(FeedState.OPENING if is_first else FeedState.CONNECTING)
             started_s = time.monotonic()
             try:
                 await run_together(self._feed.run(emit_live), self._watch_silence())
                 raise FeedLost("the feed ended by itself")
             except FeedLost as exc:
-                if time.monotonic() - started_s >= MIN_UPTIME_S:
+                if time.monotonic() - started_s >= timing.reset_s:
                     backoff.reset()
                 delay_s = _delay_s(backoff, exc)
                 self._enter(
                     FeedState.LOST,
                     code=exc.code,
                     error=str(exc),
-                    retry_in_s=round(delay_s, 1),
+                    retry_in_s=round(delay_s, 2),
                 )
                 await asyncio.sleep(delay_s)
             self.reconnects += 1
@@ -116,7 +126,7 @@ class KeptConnection:
             now_s = time.monotonic()
             if self._feed.counters.received != received:
                 received, changed_s = self._feed.counters.received, now_s
-                if self.state is FeedState.CONNECTING:
+                if self.state in (FeedState.OPENING, FeedState.CONNECTING):
                     self._enter(FeedState.LIVE)
             elif not self._may_connect.is_set():
                 changed_s = now_s
@@ -129,6 +139,7 @@ class KeptConnection:
         if state is not self.state:
             self.state = state
             self._log.info(f"feed {state.value}", **facts)
+            self.on_state(state)
 
 
 def _delay_s(backoff: Backoff, lost: FeedLost) -> float:

@@ -3,11 +3,14 @@
 BrokerError
  +-- UnknownAdapter
  +-- InvalidFeedSetting
+ +-- LeaseLost
+ +-- InvalidCredentials
  +-- MalformedFrame
  +-- FeedLost
       +-- FeedSilent
       +-- SubscribeFailed
       +-- FeedRefused
+           +-- FeedUnauthorized
 """
 
 
@@ -36,6 +39,25 @@ class InvalidFeedSetting(BrokerError):
     def __init__(self, setting: str, expected: str, found: object) -> None:
         self.setting = setting
         super().__init__(f"{setting}: expected {expected}, found {found!r}")
+
+
+class LeaseLost(BrokerError):
+    """Raised when another process has become the broker's active feed."""
+
+    code = "LEASE_LOST"
+
+    def __init__(self, broker: str) -> None:
+        self.broker = broker
+        super().__init__(f"another process is the active feed of {broker} now")
+
+
+class InvalidCredentials(BrokerError):
+    """Raised when credentials for a private feed lack a field or cannot be used.
+
+    The text names fields, never what is in them.
+    """
+
+    code = "AUTH_FAILED"
 
 
 class MalformedFrame(BrokerError):
@@ -88,3 +110,19 @@ class FeedRefused(FeedLost):
         self.status = status
         self.retry_after_s = retry_after_s
         super().__init__(f"the broker answered HTTP {status}")
+
+
+class FeedUnauthorized(FeedRefused):
+    """Raised when a broker does not know our credentials, or we have none.
+
+    ``reason`` is for people and says nothing of the credentials.
+    """
+
+    code = "BROKER_AUTH_FAILED"
+
+    # Asking again does not make credentials better, and may get an address banned.
+    RETRY_S = 30.0
+
+    def __init__(self, status: int, reason: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(status, max(self.RETRY_S, retry_after_s))
+        self.args = (reason,)

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
 from brokers.backoff import Backoff
+from brokers.run_together import unless
 
 # A feed has 10 s to store what it has read; after that it is not coming back.
 STOP_TIMEOUT_S = 12.0
@@ -16,20 +17,35 @@ RESTART_MIN_S = 1.0
 RESTART_MAX_S = 60.0
 MIN_UPTIME_S = 60.0
 
+# The command lines of the processes that are to run now, by name.
+Choose = Callable[[], Awaitable[Mapping[str, Sequence[str]]]]
+
 log = structlog.get_logger(__name__)
 
 
-async def run_processes(
-    commands: Mapping[str, Sequence[str]], stop: asyncio.Event
-) -> None:
-    """Keep one process per name running until ``stop`` is set, then end them all.
+async def run_processes(choose: Choose, stop: asyncio.Event, *, look_s: float) -> None:
+    """Keep one process per chosen name running until ``stop``, then end them all.
 
-    Their standard input is a pipe of ours: it ends when we do, however that happens.
+    What is chosen is asked for every ``look_s``. Their standard input is a pipe of
+    ours: it ends when we do, however that happens.
     """
+    running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
     async with asyncio.TaskGroup() as group:
-        for name, argv in commands.items():
-            group.create_task(_keep_running(name, argv, stop))
-        await stop.wait()
+        while (commands := await unless(stop, choose())) is not None:
+            for name, (task, end) in list(running.items()):
+                if task.done():
+                    del running[name]
+                elif name not in commands:
+                    end.set()
+            for name, argv in commands.items():
+                # One that is still ending is started at a later look.
+                if name not in running:
+                    end = asyncio.Event()
+                    task = group.create_task(_keep_running(name, argv, end))
+                    running[name] = task, end
+            await unless(stop, asyncio.sleep(look_s))
+        for _, end in running.values():
+            end.set()
 
 
 async def _keep_running(name: str, argv: Sequence[str], stop: asyncio.Event) -> None:
@@ -42,11 +58,8 @@ async def _keep_running(name: str, argv: Sequence[str], stop: asyncio.Event) -> 
             *argv, stdin=asyncio.subprocess.PIPE, start_new_session=True
         )
         log.info("feed process started", broker=name, pid=process.pid)
-        ended = asyncio.create_task(process.wait())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if stop.is_set():
+        exit_code = await unless(stop, process.wait())
+        if exit_code is None:
             await _end(name, process)
             return
         if time.monotonic() - started_s >= MIN_UPTIME_S:
@@ -55,14 +68,14 @@ async def _keep_running(name: str, argv: Sequence[str], stop: asyncio.Event) -> 
         log.warning(
             "feed process ended",
             broker=name,
-            exit_code=process.returncode,
+            exit_code=exit_code,
             restart_in_s=round(delay_s, 1),
         )
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), delay_s)
+        await unless(stop, asyncio.sleep(delay_s))
 
 
 async def _end(name: str, process: asyncio.subprocess.Process) -> None:
+    log.info("feed process is told to end", broker=name)
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:

@@ -6,13 +6,24 @@ from marketdata.models import Broker
 
 
 class Feed(models.Model):
-    """A broker's feed; ``epoch`` is the highest that one of its processes has used."""
+    """A broker's feed, and the lease of the process that is the active one.
+
+    ``epoch`` is the highest that one of its processes has used: it fences off those
+    before. ``renewed`` is by the database's clock; `lease_store` is the only writer.
+    """
 
     broker = models.OneToOneField(
         Broker, on_delete=models.CASCADE, primary_key=True, related_name="+"
     )
     epoch = models.BigIntegerField(default=0)
     claimed = models.DateTimeField(null=True, help_text="Start of that process")
+    holder = models.CharField(
+        max_length=300,
+        default="",
+        blank=True,
+        help_text="host:pid:random of the active process; empty: it gave the lease up",
+    )
+    renewed = models.DateTimeField(null=True, help_text="Last sign of life of it")
 
     def __str__(self) -> str:
         return self.broker_id

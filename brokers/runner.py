@@ -1,18 +1,18 @@
 """Runs one broker's feed: publishes and stores what it delivers, talks with hubs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
-import django.db
 import msgspec
 import structlog
 
 from brokers.connection import KeptConnection, Timing
-from brokers.feed import Feed, FollowedInstrument
+from brokers.feed import Feed
+from brokers.following import Following, LoadInstruments
+from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
 from brokers.run_together import run_together
-from marketdata.exceptions import MarketDataError
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -22,8 +22,6 @@ DRAIN_S = 7.0
 
 # Books and tickers are not history. A tuple: `Tick | Trade` would be built per record.
 _STORED = (Tick, Trade)
-
-LoadInstruments = Callable[[], Awaitable[Sequence[FollowedInstrument]]]
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +52,7 @@ class Outputs(msgspec.Struct, frozen=True):
     recorder: RecordStore | None = None
     derived: Derived | None = None
     hubs: HubLink | None = None
+    gaps: GapWatch | None = None
 
 
 class FeedRunner:
@@ -70,10 +69,22 @@ class FeedRunner:
         self.connection = KeptConnection(feed, timing)
         self._feed = feed
         self._outputs = outputs
-        self._load_instruments = load_instruments
-        self._refresh_s = timing.refresh_s
-        self._recorded: Mapping[str, bool] = {}
+        self._following: Following | None = None
+        if load_instruments is not None:
+            self._following = Following(
+                self.connection,
+                load_instruments,
+                refresh_s=timing.refresh_s,
+                grace_s=timing.grace_s,
+            )
+            if outputs.hubs is not None:
+                outputs.hubs.on_change = self._following.demand
         self._log = log.bind(broker=feed.broker)
+        if outputs.gaps is not None:
+            self.connection.on_state = outputs.gaps.enter
+            outputs.gaps.followed = lambda: self.connection.followed
+            if hasattr(feed, "on_gap"):
+                feed.on_gap = outputs.gaps.tell
 
     @property
     def is_live(self) -> bool:
@@ -82,10 +93,13 @@ class FeedRunner:
 
     def is_recorded(self, symbol: str) -> bool:
         """Return whether the symbol's ticks and trades are stored."""
-        return self._outputs.recorder is not None and self._recorded.get(symbol, False)
+        is_wanted = self._following is not None and self._following.is_recorded(symbol)
+        return is_wanted and self._outputs.recorder is not None
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Run until ``stop`` is set; False if something was left unsent or unstored."""
+        if self._outputs.gaps is not None:
+            await self._outputs.gaps.prepare()
         try:
             await run_together(*self._parts(), _wait(stop))
         finally:
@@ -114,17 +128,21 @@ class FeedRunner:
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.connection.run(self._emit), self._report_regularly()]
-        if self._load_instruments is None:
+        if self._following is None:
             self.connection.follow_nothing()
         else:
-            parts.append(self._follow_catalog(self._load_instruments))
+            parts.append(self._following.run())
         if self._outputs.hubs is not None:
             parts.append(self._outputs.hubs.run(self))
+        if self._outputs.gaps is not None:
+            parts.append(self._outputs.gaps.run())
         return parts
 
     def _emit(self, records: Sequence[Record]) -> None:
         outputs = self._outputs
         publisher, recorder = outputs.publisher, outputs.recorder
+        if outputs.gaps is not None and outputs.gaps.is_open:
+            outputs.gaps.take(records)
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch
@@ -133,18 +151,6 @@ class FeedRunner:
                     recorder.append(record, epoch, number)
         if outputs.derived is not None:
             outputs.derived.take(records, numbers)
-
-    async def _follow_catalog(self, load: LoadInstruments) -> None:
-        """Tell the feed at intervals what to follow. Never returns."""
-        while True:
-            try:
-                followed = await load()
-            except (django.db.Error, MarketDataError) as exc:  # what we follow stays
-                self._log.warning("cannot load instruments", error=str(exc))
-            else:
-                self._recorded = {item.symbol: item.is_recorded for item in followed}
-                self.connection.follow(followed)
-            await asyncio.sleep(self._refresh_s)
 
     async def _report_regularly(self) -> None:
         while True:
@@ -157,6 +163,8 @@ class FeedRunner:
         steps = [self._outputs.publisher.drain()]
         if self._outputs.recorder is not None:
             steps.append(self._outputs.recorder.drain())
+        if self._outputs.gaps is not None:
+            steps.append(self._outputs.gaps.drain())
         try:
             async with asyncio.timeout(DRAIN_S):
                 return all(await asyncio.gather(*steps))

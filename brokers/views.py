@@ -20,7 +20,7 @@ class BrokersView(Endpoint):
         rows = await request.services.lookups.fetch(SELECT_BROKERS)
         body = broker_bodies(
             rows,
-            enabled=settings.BROKERS_ENABLED,
+            configured=settings.BROKERS_ENABLED,
             silence_s=settings.FEED_SILENCE_S,
             now_s=time.time(),
         )

@@ -90,10 +90,14 @@ class HttpApplication:
 
 
 class Application(ProtocolTypeRouter):
-    """HTTP and WebSocket; our server asks ``admits`` before a WebSocket's handshake."""
+    """HTTP and WebSocket.
+
+    Our server asks ``admits`` before a WebSocket's handshake, and calls ``start``.
+    """
 
     def __init__(self, rest: RestApplication, runtime: Runtime) -> None:
         self._rest = rest
+        self._runtime: Runtime | None = runtime
         self.admits = runtime.options.admission.admits
         super().__init__(
             {
@@ -102,10 +106,17 @@ class Application(ProtocolTypeRouter):
             }
         )
 
+    async def start(self) -> None:
+        """Begin to report and to load the catalog; other servers' first client does."""
+        if self._runtime is not None:
+            await self._runtime.hub()
+
     def only(self, side: str) -> "Application":
         """Return what serves ``ws`` and health checks, or ``http``, alone."""
         part = copy.copy(self)
         instead: dict[str, Any] = {"websocket": refuse_websocket}
+        if side == "http":
+            part._runtime = None
         if side == "ws":
             instead = {"http": HealthApplication(self._rest)}
         part.application_mapping = {**self.application_mapping, **instead}

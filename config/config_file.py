@@ -6,8 +6,17 @@ from typing import Any
 import msgspec
 
 
+class CredentialsConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    api_key: str = ""
+    account_id: str = ""
+
+
 class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """One entry of `brokers`; keys are server A's (COMPAT A-CF-01)."""
+    """One entry of `brokers`; keys are server A's (COMPAT A-CF-01).
+
+    Server A read credentials below `credentials` and wrote them beside it in its
+    example: both are read, ``api_key`` and ``account_id`` have what was found.
+    """
 
     name: str
     type: str = "websocket"
@@ -16,6 +25,11 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     enabled: bool = False
     api_key: str = ""
     account_id: str = ""
+    credentials: CredentialsConfig = msgspec.field(default_factory=CredentialsConfig)
+
+    def __post_init__(self) -> None:
+        self.api_key = self.api_key or self.credentials.api_key
+        self.account_id = self.account_id or self.credentials.account_id
 
 
 class ServerConfig(msgspec.Struct, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import environ
 
-from config.config_file import read_config_file
+from config.config_file import BrokerConfig, read_config_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -109,13 +109,40 @@ BINANCE_WS_URL = (
 # `trade` or `aggTrade`: a trade's id is the followed stream's own.
 BINANCE_TRADE_STREAM = env.str("BINANCE_TRADE_STREAM", "trade")
 BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"])
+KRAKEN_WS_URL = (
+    env.str("KRAKEN_WS_URL", BROKERS["kraken"].url if "kraken" in BROKERS else "")
+    or "wss://ws.kraken.com"
+)
+_oanda = BROKERS.get("oanda", BrokerConfig("oanda"))
+OANDA_API_KEY = env.str("OANDA_API_KEY", "") or _oanda.api_key
+OANDA_ACCOUNT_ID = env.str("OANDA_ACCOUNT_ID", "") or _oanda.account_id
+# `practice` or `live`: one of OANDA's hosts. An address replaces it, but the file's.
+OANDA_ENVIRONMENT = env.str("OANDA_ENVIRONMENT", "")
+OANDA_URL = env.str("OANDA_URL", "") or ("" if OANDA_ENVIRONMENT else _oanda.url)
+OANDA_SILENCE_S = env.float("OANDA_SILENCE_S", 12.0)
+OANDA_MAX_STREAMS = env.int("OANDA_MAX_STREAMS", 20)
+OANDA_CONNECTS_PER_S = env.float("OANDA_CONNECTS_PER_S", 2.0)
 SIMULATED_RATE = env.float("SIMULATED_RATE", 5.0)
 SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
+SIMULATED_FAULTS = env.str("SIMULATED_FAULTS", "")
+# What `run_feed replay` shows as if it were live.
+REPLAY_BROKER = env.str("REPLAY_BROKER", "dukascopy")
+REPLAY_SYMBOLS = env.list("REPLAY_SYMBOLS", default=[])
+REPLAY_FROM = env.str("REPLAY_FROM", "")
+REPLAY_TO = env.str("REPLAY_TO", "2100-01-01T00:00:00Z")
+REPLAY_SPEED = env.str("REPLAY_SPEED", "1")
+REPLAY_TIMES = env.str("REPLAY_TIMES", "now")
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)
+# What is not recorded is followed until this long after its last client.
+FEED_GRACE_S = max(0.0, env.float("FEED_GRACE_S", 30.0))
 # Hubs repeat every 10 s what they follow; one that was silent this long has died.
 DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)
+# Who is silent this long is not a broker's active feed any more. Above the time that a
+# busy machine may stop a process for.
+LEASE_EXPIRY_S = max(0.5, env.float("LEASE_EXPIRY_S", 10.0))
 RECONNECT_MIN_S = env.float("RECONNECT_MIN_S", 1.0)
 RECONNECT_MAX_S = env.float("RECONNECT_MAX_S", 60.0)
+RECONNECT_RESET_S = env.float("RECONNECT_RESET_S", 20.0)
 
 # --- Recording and history ----------------------------------------------------------
 RECORDER_FLUSH_S = env.float("RECORDER_FLUSH_S", 1.0)

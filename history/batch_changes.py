@@ -7,8 +7,8 @@ import numpy as np
 
 from history.changed_ranges import Note
 from history.columns import TickColumns, TradeColumns, rows_of
-from history.ranges import MINUTE_US
 from history.series import Change
+from marketdata.durations import MINUTE_US
 
 # A minute's note is due this long after its end: what was received in the minute is
 # flushed by then, and the closed candle need not be corrected at once.

@@ -11,8 +11,9 @@ import django.db
 import psycopg
 import structlog
 
+from history.exceptions import Superseded
 from history.live_rows import Row
-from history.record_batch import StoredBatch, Superseded
+from history.record_batch import StoredBatch
 
 # One transaction's rows after the database was away: some 100 ms each.
 MAX_BATCH_ROWS = 50_000

@@ -14,7 +14,6 @@ from history.candle_range import Buckets, CandleRange
 from history.candle_reads import read_candles
 from history.columns import Array
 from history.data_version import data_version, is_settled
-from history.durations import HOUR_US
 from history.etags import make_etag, matches
 from history.formats import Format, encode_page, tail
 from history.pages import (
@@ -28,6 +27,7 @@ from history.reader import Reader
 from history.record_cursor import Position, encode_cursor
 from history.row_headers import empty_range_headers
 from history.series_info import SeriesInfo
+from marketdata.durations import HOUR_US
 from marketdata.timeframes import Timeframe
 
 # Raised when the same candles get another body, so that no client keeps the old one.

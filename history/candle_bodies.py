@@ -25,7 +25,8 @@ class CandleBody(msgspec.Struct, gc=False):
 class FullCandleBody(CandleBody, gc=False):
     """A candle with `fields=full`.
 
-    ``complete`` is True once the bucket has ended and all its records are in it.
+    ``complete`` is True once the bucket has ended and all its records are in it; it
+    stays False where a gap of the feed touches the bucket.
     """
 
     volume: float

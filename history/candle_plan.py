@@ -12,11 +12,11 @@ from typing import Any
 
 from history.candle_range import Buckets, CandleRange, buckets_of
 from history.candle_read_sql import Shape, select_sql
-from history.ranges import MINUTE_US
 from history.second_sql import select_seconds_sql
 from history.statement import Statement
-from history.tables import PRICE_SIDE_CODES
+from history.tables import GAP_KINDS, PRICE_SIDE_CODES
 from history.timestamps import to_datetime
+from marketdata.durations import MINUTE_US
 from marketdata.timeframes import Timeframe
 
 # How far back the tail reaches: refreshes come every few seconds, and what they are
@@ -34,7 +34,7 @@ def plan_candles(series_id: int, wanted: CandleRange, now_us: int) -> Statement:
 
     Its columns: time, open, high, low, close, volume, ticks, rev, complete; ascending,
     buckets without records left out. ``complete`` is True once a bucket has ended and
-    no change of it waits for a refresh.
+    no change of it waits for a refresh, unless a gap of the feed touches it.
 
     Raises:
         RangeTooLong, InvalidTimeframe: as `candle_range.buckets_of`.
@@ -43,6 +43,7 @@ def plan_candles(series_id: int, wanted: CandleRange, now_us: int) -> Statement:
     parameters = {
         "series_id": series_id,
         "price_side": PRICE_SIDE_CODES[wanted.price_side],
+        "gap_kind": GAP_KINDS[wanted.price_side],
         "lo": to_datetime(buckets.lo_us),
         "hi": to_datetime(buckets.hi_us),
         "now": to_datetime(now_us),

@@ -4,9 +4,9 @@ import msgspec
 
 from history.alignment import ALIGNED, Align, Run, runs_over, source_timeframe
 from history.exceptions import InvalidTimeframe, RangeTooLong
+from marketdata.durations import DAY_US
 from marketdata.timeframes import STORED, PriceSide, Timeframe
 
-DAY_US = 86_400_000_000
 # 1s candles are made of their records at each request: a busy day has 137,000.
 MAX_SECONDS_SPAN_US = DAY_US
 # Nothing is stored from further ahead; years of bucket starts need not be known.

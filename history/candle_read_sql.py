@@ -3,16 +3,17 @@
 `candle_plan` chooses and fills in. All return time, open, high, low, close, volume,
 ticks, rev, complete, ascending. Parameters: series_id, price_side; lo and hi, the start
 of the first bucket and the end of the last; now; limit, and source_limit, the most
-source candles that so many buckets can have; for the tail also tail, the first minute
-that may be computed from its records, and its bucket's start tail_bucket; for aligned
-buckets firsts and lasts, the runs of their starts.
+source candles that so many buckets can have; gap_kind, whose gaps count; for the tail
+also tail, the first minute that may be computed from its records, and its bucket's
+start tail_bucket; for aligned buckets firsts and lasts, the runs of their starts.
 """
 
 import msgspec
 
 from history.changed_ranges import MAX_NOTE_US
-from history.durations import DAY_US
+from history.gap_sql import GAPS
 from history.tables import CANDLE_TABLES
+from marketdata.durations import DAY_US
 from marketdata.timeframes import PriceSide, Timeframe
 
 NOTE_DAYS = MAX_NOTE_US // DAY_US
@@ -168,6 +169,7 @@ WITH{pending},{tail}
 SELECT c.time, c.open, c.high, c.low, c.close, c.volume, c.ticks, c.rev,
        {end} <= %(now)s
        AND NOT (SELECT p.ranges FROM pending AS p) && tstzrange(c.time, {end})
+       AND NOT {gaps} && tstzrange(c.time, {end})
        AS complete
 FROM candles AS c
 ORDER BY c.time
@@ -198,6 +200,7 @@ def select_sql(shape: Shape) -> str:
         relation="rolled" if is_rolled else "source",
         limit=limits["all"],
         end=_end(shape),
+        gaps=GAPS,
     )
 
 

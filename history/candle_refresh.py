@@ -20,7 +20,6 @@ from history.candle_sql import WRITE_FROM_SMALLER, WRITE_FROM_TICKS, WRITE_FROM_
 from history.changed_ranges import Cursor
 from history.dropped_ranges import TICKS, TRADES, select_dropped
 from history.ranges import (
-    MINUTE_US,
     Range,
     hull,
     merge_ranges,
@@ -28,11 +27,12 @@ from history.ranges import (
     windows,
 )
 from history.timestamps import to_datetime, to_us
+from marketdata.durations import DAY_US, MINUTE_US
 from marketdata.timeframes import Timeframe
 
 # What a transaction may cover, in summed length of ranges: a busy series' 60 days are
 # 8 million ticks and some 4 s (2 cores, 2026-11); 200 series' minutes are nothing.
-BATCH_SPAN_US = 60 * 86_400_000_000
+BATCH_SPAN_US = 60 * DAY_US
 BATCH_SERIES = 500
 # Notes read at once; those of one minute, one per flush, count as one.
 BATCH_NOTES = 10_000

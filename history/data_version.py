@@ -17,9 +17,9 @@ Read the series before the candles, so that a version is never newer than its an
 """
 
 from history.candle_range import CandleRange, bucket_end_us, buckets_of
-from history.ranges import MINUTE_US
 from history.series_info import SeriesInfo
 from history.timestamps import to_us
+from marketdata.durations import MINUTE_US
 
 # Records come out of order by less: trades carry the venue's time, ticks often ours,
 # and each waits for its flush.

@@ -10,6 +10,7 @@ HistoryError
  +-- InvalidQuery
  +-- RateLimitExceeded
  +-- DatabaseUnavailable
+ +-- Superseded
 """
 
 from collections.abc import Mapping, Sequence
@@ -126,3 +127,7 @@ class DatabaseUnavailable(HistoryError):
 
     def __init__(self, text: str = "No database is configured (DATABASE_URL)") -> None:
         super().__init__(text)
+
+
+class Superseded(HistoryError):
+    """Raised when another process stores the records of a broker now."""

@@ -39,6 +39,12 @@ class _Collector(Collector):
             connections.subscriptions,
         )
         yield CounterMetricFamily(
+            "marketdata_clients", "WebSockets since the start.", connections.total
+        )
+        yield CounterMetricFamily(
+            "marketdata_frames_sent", "Frames to WebSocket clients.", connections.sent
+        )
+        yield CounterMetricFamily(
             "marketdata_frames_received",
             "Frames of WebSocket clients.",
             connections.received,

@@ -1,4 +1,4 @@
-"""Stored history: series and their statistics, ticks, trades, candles, changed ranges.
+"""Stored history: series and their statistics, ticks, trades, candles, notes, gaps.
 
 The big tables are hypertables with a composite key and no foreign-key constraint: the
 constraint alone triples the time of a bulk load (measured, docs/decisions/0002).
@@ -160,3 +160,35 @@ class ChangedRange(models.Model):
     class Meta:
         db_table = "changed_ranges"
         indexes = [models.Index(fields=["series_id", "start"], name="changed_series")]
+
+
+class FeedGap(models.Model):
+    """Records of a series that its live feed never got.
+
+    ``start`` is the last record before the hole, ``end`` the first behind it, or when
+    the feed was back. ``kind`` is `tick` or `trade`. Written by `feed_gaps` only.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    series = models.ForeignKey(
+        Series, on_delete=models.CASCADE, db_index=False, related_name="feed_gaps"
+    )
+    kind = models.CharField(max_length=10)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+
+    class Meta:
+        db_table = "feed_gaps"
+        constraints = [
+            # The end first: those who look for a time need no gaps that ended before.
+            models.UniqueConstraint(
+                fields=["series", "end", "kind", "start"], name="feed_gap_unique"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(end__gt=models.F("start")), name="feed_gap_not_empty"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.kind} {self.start} - {self.end}"

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeVar
 
-from history.durations import DAY_US
 from history.exceptions import HistoryError, InvalidQuery
 from history.timestamps import to_us
+from marketdata.durations import DAY_US
 from marketdata.exceptions import InvalidSymbol
 from marketdata.symbols import canonical
 

@@ -8,10 +8,11 @@ from itertools import groupby
 
 import msgspec
 
-MINUTE_US = 60_000_000
+from marketdata.durations import DAY_US
+
 # A window's statements see the chunks between its bounds and no others; the candles of
 # all stored timeframes fit into it whole, for it is a multiple of 12h.
-WINDOW_US = 30 * 86_400_000_000
+WINDOW_US = 30 * DAY_US
 
 
 class Range(msgspec.Struct, frozen=True, order=True, gc=False):

@@ -22,6 +22,7 @@ from history.columns import (
     tick_columns_of,
     trade_columns_of,
 )
+from history.exceptions import Superseded
 from history.live_rows import Row
 from history.models import Series
 from history.series import apply_changes, get_or_create_series
@@ -52,10 +53,6 @@ class StoredBatch(NamedTuple):
     duplicates: int
     skipped: int
     numbers: Mapping[Topic, int] = MappingProxyType({})
-
-
-class Superseded(Exception):
-    """Raised when another process stores the broker's records; its cause says more."""
 
 
 class BatchStore:

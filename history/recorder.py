@@ -4,8 +4,7 @@
 of the journal before anything of them is published (`write_block`); a task of the same
 loop hands batches to one thread, which writes each in a transaction (`record_batch`).
 While the database is away, what does not fit into memory waits in the journal alone.
-Records are stored in the order in which they were appended, behind what dead processes
-of the broker left.
+Records are stored in the order in which they came, behind what dead processes left.
 """
 
 import asyncio
@@ -19,12 +18,13 @@ import structlog
 
 from history.backlog import Backlog
 from history.batch_writer import BatchWriter, Store
+from history.exceptions import Superseded
 from history.flush_timer import FlushTimer
 from history.journal import Journal
 from history.journal_replay import JournalReplay
 from history.journal_segments import Segment, rows_of_segment
 from history.live_rows import Row
-from history.record_batch import BatchStore, Guard, StoredBatch, Superseded
+from history.record_batch import BatchStore, Guard, StoredBatch
 from history.recorder_counters import RecorderCounters
 from history.stored_numbers import StoredNumbers
 from marketdata.records import Tick, Trade

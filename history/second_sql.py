@@ -6,6 +6,7 @@ ticks takes 160 (2 cores, 2026-11). Parameters as in `candle_read_sql`.
 """
 
 from history.candle_read_sql import RECORDS
+from history.gap_sql import GAPS
 from marketdata.timeframes import PriceSide
 
 _SELECT = """
@@ -17,7 +18,11 @@ _SELECT = """
        coalesce(sum({size}), 0) AS volume,
        count(*)::int AS ticks,
        0 AS rev,
-       time_bucket('1 second', t.time) + INTERVAL '1 second' <= %(now)s AS complete
+       time_bucket('1 second', t.time) + INTERVAL '1 second' <= %(now)s
+       AND NOT {gaps} && tstzrange(
+           time_bucket('1 second', t.time),
+           time_bucket('1 second', t.time) + INTERVAL '1 second'
+       ) AS complete
 FROM {records} AS t
 WHERE t.series_id = %(series_id)s
   AND t.time >= %(lo)s
@@ -75,5 +80,10 @@ def select_seconds_sql(
         seconds = _SECONDS.format(records=records, **words)
         bound = f"\n  AND t.time {words['bound']}"
     return _SELECT.format(
-        records=records, price=price, size=size, seconds=seconds, bound=bound
+        records=records,
+        price=price,
+        size=size,
+        gaps=GAPS,
+        seconds=seconds,
+        bound=bound,
     )

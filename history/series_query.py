@@ -13,6 +13,7 @@ from history.series_info import SeriesInfo
 from history.statement import Statement
 from history.timestamps import to_datetime
 from marketdata.clients import Plan as ClientPlan
+from marketdata.durations import DAY_US
 from marketdata.exceptions import Forbidden, UnknownBroker
 
 # Ordered so that the first row of a symbol is the series that answers where no broker
@@ -57,7 +58,7 @@ _SELECT_SYMBOL = _SELECT_SERIES.format(
                    FROM changed_ranges AS note
                   WHERE note.series_id = series.id
                     AND note.start >
-                        %(lo)s - INTERVAL '{MAX_NOTE_US // 86_400_000_000} days'
+                        %(lo)s - INTERVAL '{MAX_NOTE_US // DAY_US} days'
                     AND note.start < %(hi)s
                     AND note."end" > %(lo)s)""",
     condition="""

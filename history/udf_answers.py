@@ -20,15 +20,15 @@ from history.candle_reads import read_candles
 from history.columns import Array
 from history.data_version import data_version, is_settled
 from history.etags import make_etag, matches
-from history.ranges import MINUTE_US
 from history.reader import Reader
 from history.row_headers import REVALIDATE
 from history.series_info import SeriesInfo
 from history.timestamps import to_us
 from history.udf_bars import BarBody, BarQuery, bars_body, candle_range, no_data_body
-from history.udf_markets import DAY_US, market_of
+from history.udf_markets import market_of
 from history.udf_query import listing_of, plan_listing
 from history.udf_symbols import Ticker
+from marketdata.durations import DAY_US, MINUTE_US
 from marketdata.timeframes import PriceSide, Timeframe
 
 # Raised when the same candles get another body, so that no client keeps the old one.

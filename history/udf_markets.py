@@ -15,9 +15,9 @@ import msgspec
 from history.alignment import ALIGNED, Align
 from history.columns import Array
 from marketdata.catalog import InstrumentType
+from marketdata.durations import DAY_US
 from marketdata.timeframes import Timeframe
 
-DAY_US = 86_400_000_000
 _HALF_DAY_US = DAY_US // 2
 
 

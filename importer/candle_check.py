@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from history.models import ChangedRange
 from history.timestamps import to_datetime, to_us
-from importer.hours import HOUR_US, HourRange
+from importer.hours import HourRange
 from importer.models import HourState, ImportHour
 from importer.stored_rows import RowCount, count_candle_ticks
+from marketdata.durations import HOUR_US
 
 
 @dataclass(frozen=True, slots=True)

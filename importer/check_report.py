@@ -6,7 +6,8 @@ from rich.table import Table
 
 from importer.coverage import Cover, Period, by_day, by_month, total
 from importer.findings import SeriesCheck
-from importer.hours import HOUR_US, hour_text
+from importer.hours import hour_text
+from marketdata.durations import HOUR_US
 
 # Longer ranges show months alone; --json has the days too.
 MAX_SHOWN_DAYS = 62

@@ -8,7 +8,7 @@ from history.timestamps import to_datetime, to_us
 from importer.candle_check import select_wrong_candles
 from importer.coverage import Cover
 from importer.findings import Kind, SeriesCheck
-from importer.hours import HOUR_US, HourRange, hour_text
+from importer.hours import HourRange, hour_text
 from importer.instruments import ARCHIVE
 from importer.ledger import select_hours
 from importer.models import HourState
@@ -16,6 +16,7 @@ from importer.series_coverage import select_coverage, select_known_range
 from importer.stored_rows import RowCount, checksum_hours, count_hours
 from importer.suspects import MAX_TRIES
 from marketdata.catalog import InstrumentType
+from marketdata.durations import HOUR_US
 
 # Beat refreshes every few seconds; a note that is older than this was left lying.
 NOTES_AFTER_US = 120_000_000

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from history.timestamps import to_datetime
-from importer.hours import HOUR_US, HourRange, day_text
+from importer.hours import HourRange, day_text
+from marketdata.durations import HOUR_US
 
 
 class Cover(Enum):

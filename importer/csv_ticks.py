@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from importer.csv_times import parse_time_us
 from importer.exceptions import DamagedFile, InvalidSource
 from importer.hour_ticks import HourTicks
-from importer.hours import HOUR_US
+from marketdata.durations import HOUR_US
 
 COLUMNS = ("time", "bid", "ask", "bid_size", "ask_size")
 _OPTIONAL = ("bid_size", "ask_size")

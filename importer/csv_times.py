@@ -14,6 +14,8 @@ import re
 from datetime import date
 from functools import lru_cache
 
+from marketdata.durations import DAY_US
+
 _YEAR_FIRST = r"(?P<year>\d{4})(?P<mark>[-./]?)(?P<month>\d\d)(?P=mark)(?P<day>\d\d)"
 _DAY_FIRST = r"(?P<day>\d\d)\.(?P<month>\d\d)\.(?P<year>\d{4})"
 _CLOCK = (
@@ -31,7 +33,6 @@ _FORMATS = [
 ]
 _EPOCH = re.compile(r"(?P<whole>\d{9,19})(?:\.(?P<part>\d{1,9}))?")
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_DAY_US = 86_400_000_000
 
 
 def parse_time_us(text: str) -> int:
@@ -82,4 +83,4 @@ def _microseconds(part: str | None) -> int:
 @lru_cache(maxsize=64)
 def _day_us(year: str, month: str, day: str) -> int:
     ordinal = date(int(year), int(month), int(day)).toordinal()
-    return (ordinal - _EPOCH_ORDINAL) * _DAY_US
+    return (ordinal - _EPOCH_ORDINAL) * DAY_US

@@ -9,10 +9,11 @@ from history.models import Series
 from history.timestamps import to_us
 from importer.checking import CheckOptions, check_series
 from importer.findings import SeriesCheck
-from importer.hours import DAY_US, HourRange, last_days
+from importer.hours import HourRange, last_days
 from importer.instruments import ARCHIVE, ArchiveInstrument, select_instruments
 from importer.jobs import ACTIVE, JobTerms, queue_import
 from importer.models import ImportJob
+from marketdata.durations import DAY_US
 
 ALL = "*"
 REQUESTED_BY = "schedule"

@@ -13,7 +13,8 @@ from importer.coverage import (
     find_gaps,
     total,
 )
-from importer.hours import HOUR_US, HourRange, hour_text
+from importer.hours import HourRange, hour_text
+from marketdata.durations import HOUR_US
 
 # Of one kind and series: a table that lost a year would name 8,760 hours.
 MAX_LISTED = 100

@@ -6,10 +6,9 @@ from datetime import UTC, date, datetime
 
 from history.timestamps import to_datetime, to_us
 from importer.exceptions import InvalidRange
+from marketdata.durations import DAY_US, HOUR_US
 
-HOUR_US = 3_600_000_000
 HOUR_MS = HOUR_US // 1_000
-DAY_US = 24 * HOUR_US
 
 # The provider completes an hour some time after its end; nobody says when.
 COMPLETE_AFTER_US = 24 * HOUR_US

@@ -6,11 +6,12 @@ from django.db.models import Max, Min
 
 from history.timestamps import to_datetime, to_us
 from importer.coverage import Cover
-from importer.hours import HOUR_US, HourRange, is_complete
+from importer.hours import HourRange, is_complete
 from importer.models import HourState, ImportHour
 from importer.outcomes import Outcome
 from importer.sources.base import Source
 from importer.suspects import MAX_TRIES
+from marketdata.durations import HOUR_US
 
 # An hour in one of these states is read again only when asked for.
 DONE = frozenset({HourState.STORED, HourState.EMPTY, HourState.DROPPED})

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from importer.hours import HOUR_US, hour_text
+from importer.hours import hour_text
 from importer.quality_gate import Flaw
+from marketdata.durations import HOUR_US
 
 # Bounds the memory of an import that finds holes for decades; counts stay exact.
 MAX_LISTED_HOLES = 1_000

@@ -16,7 +16,7 @@ from history.models import Series
 from history.series import get_or_create_series
 from history.series_recount import correct_statistics
 from importer.candle_check import select_wrong_candles
-from importer.hours import HOUR_US, HourRange
+from importer.hours import HourRange
 from importer.import_ticks import import_ticks, range_of
 from importer.instruments import ARCHIVE, ArchiveInstrument, select_instruments
 from importer.ledger import DONE
@@ -24,6 +24,7 @@ from importer.models import HourState, ImportHour
 from importer.orders import ImportOrder, Progress
 from importer.outcomes import ImportReport
 from importer.stored_rows import RowCount, checksum_hours, count_hours
+from marketdata.durations import HOUR_US
 
 # Differs from every checksum and from the empty one of an hour without ticks.
 _DAMAGED = "damaged"

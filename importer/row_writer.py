@@ -21,7 +21,8 @@ from history.tick_store import (
 )
 from history.timestamps import to_datetime, to_us
 from importer.hour_reader import HourRead
-from importer.hours import HOUR_US, HourRange
+from importer.hours import HourRange
+from marketdata.durations import HOUR_US
 
 _Delete = Callable[[psycopg.Connection, int, int, int], int]
 

@@ -1,8 +1,10 @@
-"""The coverage of a series, from the ledger; of live series, from their candles."""
+"""The coverage of a series, from the ledger; of live series, from their candles and
+the gaps of their feed.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -10,18 +12,20 @@ from history.statement import Statement
 from history.tables import PRICE_SIDE_CODES
 from history.timestamps import to_datetime, to_us
 from importer.coverage import CoveredHour, cover_hours, find_gaps
-from importer.hours import HOUR_US, HourRange
+from importer.hours import HourRange
 from importer.instruments import ARCHIVE
 from importer.ledger import COVER_OF
 from importer.market_calendar import is_closed
 from importer.models import HourState, ImportHour
 from marketdata.catalog import InstrumentType
+from marketdata.durations import HOUR_US
 from marketdata.timeframes import PriceSide
 
 _RECORD_SIDES = [PRICE_SIDE_CODES[PriceSide.MID], PRICE_SIDE_CODES[PriceSide.TRADE]]
 _US_PER_S = 1_000_000
+_GAP = "gap"
 _SELECT_LEDGER = """
-    SELECT hour, state, rows
+    SELECT hour, state, rows, NULL::timestamptz, NULL, NULL
       FROM import_hours
      WHERE series_id = %(series_id)s
        AND hour >= %(start)s
@@ -29,7 +33,13 @@ _SELECT_LEDGER = """
 """
 # Before the ledger, which knows better.
 _SELECT_LIVE = """
-    SELECT time, 'stored', sum(ticks)::bigint
+    SELECT start, 'gap', 0, "end", kind, reason
+      FROM feed_gaps
+     WHERE series_id = %(series_id)s
+       AND "end" > %(start)s
+       AND start < %(end)s
+     UNION ALL
+    SELECT time, 'stored', sum(ticks)::bigint, NULL, NULL, NULL
       FROM candles_1h
      WHERE series_id = %(series_id)s
        AND price_side = ANY(%(sides)s)
@@ -40,7 +50,17 @@ _SELECT_LIVE = """
      UNION ALL
 """
 
-Row = tuple[datetime, str, int]
+# Hour, state and rows of it; or a gap's start, "gap", 0, its end, kind and reason.
+Row = tuple[datetime, str, int, datetime | None, str | None, str | None]
+
+
+class FeedGap(NamedTuple):
+    """Records of one type that a live feed never got, between two of them."""
+
+    start_us: int
+    end_us: int
+    type: str
+    reason: str
 
 
 def select_coverage(
@@ -60,7 +80,7 @@ def select_coverage(
 def plan_coverage(
     series_id: int, hours: HourRange, *, broker: str = ARCHIVE
 ) -> Statement:
-    """Return the statement whose rows ``covered_hours`` takes; nothing is run.
+    """Return the statement whose rows ``covered_hours`` and ``feed_gaps`` take.
 
     The ledger of live brokers' series has but dropped hours: others are stored if there
     is a candle, and their rows are its ticks and trades.
@@ -81,10 +101,21 @@ def covered_hours(
 ) -> list[CoveredHour]:
     """Return what is had of each hour, oldest first."""
     known = {
-        to_us(hour): (COVER_OF[HourState(state)], count) for hour, state, count in rows
+        to_us(hour): (COVER_OF[HourState(state)], count)
+        for hour, state, count, *_ in rows
+        if state != _GAP
     }
     return cover_hours(
         known, hours, is_closed=lambda hour_us: is_closed(instrument_type, hour_us)
+    )
+
+
+def feed_gaps(rows: Iterable[Row]) -> list[FeedGap]:
+    """Return the gaps of a live series' feed, oldest first."""
+    return sorted(
+        FeedGap(to_us(start), to_us(end), kind, reason)
+        for start, state, _, end, kind, reason in rows
+        if state == _GAP and end and kind and reason is not None
     )
 
 
@@ -98,13 +129,34 @@ def select_known_range(series_id: int) -> HourRange | None:
 
 
 def coverage_body(
-    symbol: str, broker: str, covered: Sequence[CoveredHour]
+    symbol: str,
+    broker: str,
+    covered: Sequence[CoveredHour],
+    told: Iterable[FeedGap] = (),
 ) -> dict[str, object]:
     """Return the body of `GET /api/coverage` (PROTOCOL 6): Unix seconds, ends excluded.
 
     Hours beyond those of the protocol's states are `dropped`: stored once, and removed
-    on purpose by the retention.
+    on purpose by the retention. Gaps of the feed have a ``type``, and are widened to
+    whole seconds; those of whole hours come first.
     """
+    gaps: list[dict[str, object]] = [
+        {
+            "from": gap.start_us // _US_PER_S,
+            "to": gap.end_us // _US_PER_S,
+            "reason": gap.reason.value,
+        }
+        for gap in find_gaps(covered)
+    ]
+    gaps += [
+        {
+            "from": gap.start_us // _US_PER_S,
+            "to": -(-gap.end_us // _US_PER_S),
+            "reason": gap.reason,
+            "type": gap.type,
+        }
+        for gap in told
+    ]
     return {
         "symbol": symbol,
         "broker": broker,
@@ -116,12 +168,5 @@ def coverage_body(
             }
             for item in covered
         ],
-        "gaps": [
-            {
-                "from": gap.start_us // _US_PER_S,
-                "to": gap.end_us // _US_PER_S,
-                "reason": gap.reason.value,
-            }
-            for gap in find_gaps(covered)
-        ],
+        "gaps": gaps,
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from history.candle_refresh import RefreshReport, refresh_candles
 from importer.day_store import DayPlan, store_day
 from importer.hour_reader import HourRead, HourReader
-from importer.hours import DAY_US, HourRange
+from importer.hours import HourRange
 from importer.instruments import ArchiveInstrument
 from importer.ledger import DONE, is_open_question, select_hours
 from importer.models import ImportHour
@@ -21,6 +21,7 @@ from importer.outcomes import HourOutcomes, ImportReport
 from importer.read_ahead import read_ahead
 from importer.review import AROUND_DAYS, Reviewer
 from importer.threads import DatabaseThreads
+from marketdata.durations import DAY_US
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from importer.dry_run import SeriesPlan
-from importer.hours import HOUR_US, HourRange, hour_text
+from importer.hours import HourRange, hour_text
 from importer.outcomes import ImportReport, Outcome
 from importer.quality_gate import Flaw
+from marketdata.durations import HOUR_US
 
 # A terminal has room for so many; --json has more.
 MAX_LINES = 100

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Literal
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from history.api_errors import json_response
 from history.api_parameters import BROKER, NEEDED_SYMBOL, START, TO
 from history.api_schema import documented
-from history.durations import DAY_US
 from history.endpoint import Endpoint
 from history.query_fields import (
     QueryFields,
@@ -21,8 +21,14 @@ from history.query_fields import (
 from history.udf_query import listing_of, plan_listing
 from history.udf_symbols import Ticker
 from importer.coverage import Cover
-from importer.hours import HOUR_US, HourRange
-from importer.series_coverage import coverage_body, covered_hours, plan_coverage
+from importer.hours import HourRange
+from importer.series_coverage import (
+    coverage_body,
+    covered_hours,
+    feed_gaps,
+    plan_coverage,
+)
+from marketdata.durations import DAY_US, HOUR_US
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
@@ -37,11 +43,16 @@ class HourBody(msgspec.Struct):
 
 
 class GapBody(msgspec.Struct):
-    """A stretch of hours that are not had; `to` is excluded."""
+    """A stretch of hours that are not had, for the reason that is their state.
+
+    Or, with a `type`, what a live feed never got of its ticks or trades, with the
+    reason in words. `to` is excluded.
+    """
 
     start: int = msgspec.field(name="from")
     to: int
-    reason: Cover
+    reason: str
+    type: Literal["tick", "trade"] | msgspec.UnsetType = msgspec.UNSET
 
 
 class CoverageBody(msgspec.Struct):
@@ -88,7 +99,7 @@ class CoverageView(Endpoint):
 
         def body() -> dict[str, object]:
             covered = covered_hours(rows, listing.type, hours)
-            return coverage_body(series.symbol, series.broker, covered)
+            return coverage_body(series.symbol, series.broker, covered, feed_gaps(rows))
 
         # A year of hours takes 20 ms, one without any rows 100 (busy 2 cores).
         response = json_response(await asyncio.to_thread(body))

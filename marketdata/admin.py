@@ -28,7 +28,8 @@ class InstrumentAdmin(admin.ModelAdmin):
 
 @admin.register(Broker)
 class BrokerAdmin(admin.ModelAdmin):
-    list_display = ["name", "title", "is_simulated"]
+    list_display = ["name", "title", "is_simulated", "is_enabled"]
+    list_editable = ["is_enabled"]
 
 
 @admin.register(BrokerSymbol)

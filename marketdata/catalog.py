@@ -6,7 +6,7 @@ from enum import Enum
 import msgspec
 
 from marketdata.exceptions import InvalidSymbol, NoBroker, UnknownBroker, UnknownSymbol
-from marketdata.symbols import canonical
+from marketdata.symbols import canonical, other_names
 
 # Tried in this order where an instrument names no broker (PROTOCOL 1.2).
 _PREFERRED = {"forex": ("oanda",), "crypto": ("binance", "kraken")}
@@ -74,17 +74,18 @@ class Catalog:
                     self.unusable.add(spelling)
 
     def find(self, text: str) -> Instrument:
-        """Return the instrument that the text spells, in our or a broker's way.
+        """Return the instrument that the text spells, in our or any broker's way.
 
         Raises:
             InvalidSymbol: the text cannot be a symbol.
             UnknownSymbol: no instrument has it.
         """
         symbol = canonical(text)
-        found = self.instruments.get(symbol) or self._aliases.get(symbol)
-        if found is None:
-            raise UnknownSymbol(text)
-        return found
+        for name in (symbol, *other_names(symbol)):
+            found = self.instruments.get(name) or self._aliases.get(name)
+            if found is not None:
+                return found
+        raise UnknownSymbol(text)
 
     def route(self, instrument: Instrument, broker: str | None = None) -> Broker:
         """Return the broker that serves the instrument, the named one if given.

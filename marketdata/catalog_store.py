@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import connections
 
 from marketdata import catalog
+from marketdata.broker_switches import enabled_brokers
 from marketdata.instruments import bundled_brokers, bundled_instruments
 from marketdata.models import Broker, Instrument
 
@@ -22,14 +23,18 @@ def load_catalog() -> catalog.Catalog:
     Raises:
         django.db.Error: the database cannot be asked.
     """
-    enabled = set(settings.BROKERS_ENABLED)
+    simulated: dict[str, bool] = {}
+    switches: dict[str, bool | None] = {}
     if settings.DATABASE_URL:
         rows = Instrument.objects.prefetch_related("broker_symbols")
         instruments = [_instrument(row) for row in rows]
-        simulated = dict(Broker.objects.values_list("name", "is_simulated"))
+        for row in Broker.objects.all():
+            simulated[row.name] = row.is_simulated
+            switches[row.name] = row.is_enabled
     else:
         instruments = bundled_instruments()
         simulated = bundled_brokers()
+    enabled = set(enabled_brokers(settings.BROKERS_ENABLED, switches))
     brokers = [
         catalog.Broker(name, name in enabled, simulated.get(name, False))
         for name in sorted(simulated.keys() | enabled)
@@ -38,6 +43,23 @@ def load_catalog() -> catalog.Catalog:
     if loaded.unusable:
         _warn_once(frozenset(loaded.unusable))
     return loaded
+
+
+def load_enabled_brokers() -> list[str]:
+    """Return the brokers whose feeds are to run; blocks on the database.
+
+    It is asked in a connection of its own, which is left behind closed.
+
+    Raises:
+        django.db.Error: the database cannot be asked.
+    """
+    switches: dict[str, bool | None] = {}
+    if settings.DATABASE_URL:
+        try:
+            switches = dict(Broker.objects.values_list("name", "is_enabled"))
+        finally:
+            connections.close_all()
+    return enabled_brokers(settings.BROKERS_ENABLED, switches)
 
 
 def load_catalog_in_thread() -> catalog.Catalog:

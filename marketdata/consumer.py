@@ -31,6 +31,7 @@ from marketdata.hub import Hub
 from marketdata.limited_log import LimitedLog
 from marketdata.outbox import PORT_EXTENSION, Outbox, Port
 from marketdata.runtime import Runtime
+from marketdata.stale import stale_snapshots
 from marketdata.topics import Topic
 from marketdata.wire import Batch
 
@@ -99,7 +100,7 @@ class LiveConsumer(AsyncConsumer):
             self._end(exc.code, exc.message)
             return
         client, self._place = admitted.client, admitted.place
-        connections.clients += 1
+        connections.enter(self._outbox)
         events.info("client connected", path=self.scope["path"], client=client.id)
         self._hub = await self._runtime.hub()
         self._catch_ups = CatchUps(self._hub, self._runtime.past(), self._outbox)
@@ -158,6 +159,7 @@ class LiveConsumer(AsyncConsumer):
 
     async def _join(self, join: Join) -> None:
         await self._hub.prepare(join.topics)
+        stale = await stale_snapshots(self._hub, self._runtime.past(), join.follows)
         # No turn of the loop from here on: nothing of a topic can come before the
         # reply, and nothing between its snapshot and its next record is missed.
         catch_ups = self._catch_ups
@@ -176,7 +178,7 @@ class LiveConsumer(AsyncConsumer):
             pair = follow.topic, follow.encoding
             frames.append(self._hub.feed_notice(*pair))
             if follow.snapshot and follow.since is None:
-                frames.append(self._hub.snapshot(*pair))
+                frames.append(self._hub.snapshot(*pair) or stale.get(pair))
         self._outbox.deliver(Batch([frame for frame in frames if frame]))
         for follow in join.follows:
             if follow.since is not None:
@@ -234,7 +236,7 @@ class LiveConsumer(AsyncConsumer):
         if self._place is not None:
             self._place.leave()
             self._place = None
-            connections.clients -= 1
+            connections.leave(self._outbox)
         self._outbox.stop()
 
     def _new_session(self, scope: dict[str, Any], client: Client) -> Session:

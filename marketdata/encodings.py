@@ -9,6 +9,9 @@ from marketdata.codes import StatusCode
 from marketdata.records import Record
 from marketdata.topics import Topic
 
+# The phase of a snapshot from the store, of a topic whose feed says nothing.
+STALE = "stale"
+
 
 class Notice(msgspec.Struct, frozen=True):
     """Something that the followers of a topic must know, beside its records.

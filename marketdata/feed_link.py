@@ -11,10 +11,11 @@ from marketdata.demands import ControlLayer, Demands
 from marketdata.encodings import Notice
 from marketdata.feed_states import FeedStates
 from marketdata.intake import Intake
-from marketdata.layer_messages import beat_group
+from marketdata.layer_messages import Gaps, ToldGap, beat_group
 from marketdata.layers import Message
 from marketdata.line import Line
 from marketdata.membership import Membership
+from marketdata.price_basis import is_made_of
 from marketdata.topics import Topic
 
 STATE_TIMEOUT_S = 0.3  # a client waits so long for a feed to say where its topics are
@@ -109,8 +110,20 @@ class FeedLink:
             notice = self.down_notice(topic)
             line.announce(notice or Notice(up, topic, "the feed is back"))
 
+    def _tell_gaps(self, told: Gaps) -> None:
+        if self._feeds.is_replaced(told.broker, told.epoch):
+            return
+        for topic, line in self._brokers.get(told.broker, {}).items():
+            for gap in told.gaps:
+                if gap.symbol == topic.symbol and is_made_of(topic, gap.kind):
+                    self._delivery.flush(line)
+                    line.announce(_gap_notice(topic, gap))
+
     def _receive_beat(self, message: Message) -> None:
         beat = self._intake.receive_beat(message)
+        if isinstance(beat, Gaps):
+            self._tell_gaps(beat)
+            return
         if beat is None or not self._feeds.beat(beat):
             return
         for line in self._brokers[beat.broker].values():
@@ -120,3 +133,13 @@ class FeedLink:
             self._reconnects = self._membership.reconnects()
             for broker in self._brokers:
                 self._ask_all(broker)
+
+
+def _gap_notice(topic: Topic, gap: ToldGap) -> Notice:
+    return Notice(
+        StatusCode.GAP,
+        topic,
+        f"the broker's records are missing: {gap.reason}",
+        from_us=gap.from_us,
+        to_us=gap.to_us,
+    )

@@ -64,6 +64,11 @@ class FeedStates:
         self._set(beat.broker, not beat.is_live, "the broker cannot be reached")
         return True
 
+    def is_replaced(self, broker: str, epoch: int) -> bool:
+        """Return whether a newer feed of the broker has been heard."""
+        feed = self._feeds.get(broker)
+        return feed is not None and epoch < feed.epoch
+
     def close(self) -> None:
         """Forget all."""
         for broker in list(self._feeds):

@@ -2,8 +2,10 @@
 
 `data/instruments.csv` has one line per instrument: its figures, each broker's spelling
 of it (empty: the broker does not carry it), Dukascopy's price scale and first tick.
-Both are from the provider's published instrument table (2026-07), decimals of coins
-from Binance's recorded prices. Everything can be changed and added to in the admin.
+`data/brokers.csv` says which column a broker's spellings are in: the simulated ones of
+Binance and OANDA carry what those do, `*` is our own spelling of all. Both files are
+from the provider's published instrument table (2026-07), decimals of coins from
+Binance's recorded prices. Everything can be changed and added to in the admin.
 """
 
 import csv
@@ -16,6 +18,7 @@ from marketdata import catalog
 from marketdata.models import Broker, BrokerSymbol, Instrument
 
 _DATA = Path(__file__).parent / "data"
+_OURS = "*"
 
 
 @transaction.atomic
@@ -26,6 +29,7 @@ def load_instruments() -> int:
     renamed then, and is not added a second time. Nor are spellings that were removed.
     """
     brokers = _read("brokers.csv")
+    had = set(Broker.objects.values_list("name", flat=True))
     Broker.objects.bulk_create(
         [
             Broker(row["name"], row["title"], row["is_simulated"] == "1")
@@ -39,14 +43,14 @@ def load_instruments() -> int:
         row
         for row in _read("instruments.csv")
         if row["base"] + row["quote"] not in known
-        and not any((item["name"], row[item["name"]]) in spelled for item in brokers)
+        and not any((item["name"], _spelling(row, item)) in spelled for item in brokers)
     ]
     instruments = Instrument.objects.bulk_create([_instrument(row) for row in rows])
     BrokerSymbol.objects.bulk_create(
         BrokerSymbol(
             instrument=instrument,
             broker_id=broker["name"],
-            symbol=row[broker["name"]],
+            symbol=_spelling(row, broker),
             price_scale=int(row["price_scale"])
             if broker["name"] == "dukascopy"
             else None,
@@ -56,21 +60,26 @@ def load_instruments() -> int:
         )
         for instrument, row in zip(instruments, rows, strict=True)
         for broker in brokers
-        if row[broker["name"]]
+        if _spelling(row, broker)
     )
+    _copy_spellings([item for item in brokers if item["name"] not in had])
     return len(instruments)
 
 
 def bundled_instruments() -> list[catalog.Instrument]:
     """Return the bundled instruments for a server without a database: unrecorded."""
-    names = bundled_brokers()
+    brokers = _read("brokers.csv")
     return [
         catalog.Instrument(
             symbol=row["base"] + row["quote"],
             display=f"{row['base']}/{row['quote']}",
             type=catalog.InstrumentType(row["type"]),
             decimals=int(row["decimals"]),
-            brokers={name: row[name] for name in names if row[name]},
+            brokers={
+                item["name"]: _spelling(row, item)
+                for item in brokers
+                if _spelling(row, item)
+            },
             is_recorded=False,
         )
         for row in _read("instruments.csv")
@@ -80,6 +89,28 @@ def bundled_instruments() -> list[catalog.Instrument]:
 def bundled_brokers() -> dict[str, bool]:
     """Return the bundled brokers' names, each with whether it is simulated."""
     return {row["name"]: row["is_simulated"] == "1" for row in _read("brokers.csv")}
+
+
+def _copy_spellings(brokers: list[dict[str, str]]) -> None:
+    """Have brokers that are new here carry what those do whose spellings they use."""
+    for broker in brokers:
+        copied = BrokerSymbol.objects.filter(broker=broker["spelled_as"])
+        spellings = copied.values_list("instrument_id", "symbol")
+        if broker["spelled_as"] == _OURS:
+            spellings = Instrument.objects.values_list("pk", "symbol")
+        BrokerSymbol.objects.bulk_create(
+            [
+                BrokerSymbol(instrument_id=pk, broker_id=broker["name"], symbol=symbol)
+                for pk, symbol in spellings
+            ],
+            ignore_conflicts=True,
+        )
+
+
+def _spelling(row: dict[str, str], broker: dict[str, str]) -> str:
+    if broker["spelled_as"] == _OURS:
+        return row["base"] + row["quote"]
+    return row[broker["spelled_as"]]
 
 
 def _instrument(row: dict[str, str]) -> Instrument:

@@ -6,6 +6,7 @@ from marketdata.delivery import Delivery
 from marketdata.exceptions import InvalidLayerMessage
 from marketdata.layer_messages import (
     Beat,
+    Gaps,
     LayerMessage,
     NumberedRecords,
     TopicState,
@@ -47,10 +48,10 @@ class Intake:
         elif isinstance(content, TopicState):
             self._take_state(line, content)
 
-    def receive_beat(self, message: Message) -> Beat | None:
-        """Return the beat of a message of a broker's group."""
+    def receive_beat(self, message: Message) -> Beat | Gaps | None:
+        """Return what a message of a broker's group says."""
         content = self._decode(message)
-        return content if isinstance(content, Beat) else None
+        return content if isinstance(content, Beat | Gaps) else None
 
     def _decode(self, message: Message) -> LayerMessage | None:
         self.counters.messages += 1
@@ -63,7 +64,7 @@ class Intake:
     def _take_records(self, line: Line, batch: NumberedRecords) -> None:
         records, numbers = batch.records, line.numbers
         self.counters.records += len(records)
-        if numbers.epoch != batch.epoch or numbers.number + 1 != batch.first:
+        if numbers.number + 1 != batch.first or numbers.epoch != batch.epoch:
             self._delivery.flush(line)  # what is pending is one run of numbers
         placed = numbers.advance(batch.epoch, batch.first, len(records))
         if placed.is_stale:

@@ -5,8 +5,9 @@ On a topic's group, from its feed, in the order of its records:
 - `market.data`: the records that the topic got in one turn of the feed's loop;
 - `market.state`: where the topic is, in answer to a hub that joined.
 
-On a broker's groups: `market.beat`, each second from its feed (`beat_group`), and
-`market.demand` from each hub (`demand_group`), which names what is followed there.
+On a broker's groups: `market.beat`, each second from its feed (`beat_group`), there too
+`market.gaps`, and `market.demand` from each hub (`demand_group`), which names what is
+followed there.
 Records are msgpack inside the message, because Channels owns the message's own format.
 """
 
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 
 from marketdata.exceptions import InvalidLayerMessage
-from marketdata.records import Record
+from marketdata.records import Kind, Record
 from marketdata.topics import Topic, escape
 
 _BODY = "body"
@@ -66,6 +67,24 @@ class Beat(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="market.b
     stored: Mapping[str, int] = {}
 
 
+class ToldGap(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Records of a symbol that the feed never got, between two times if known."""
+
+    kind: Kind
+    symbol: str
+    from_us: int | None
+    to_us: int | None
+    reason: str
+
+
+class Gaps(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="market.gaps"):
+    """What a broker's feed is missing, told once."""
+
+    broker: str
+    epoch: int
+    gaps: Sequence[ToldGap]
+
+
 class Demand(
     msgspec.Struct, frozen=True, gc=False, array_like=True, tag="market.demand"
 ):
@@ -80,7 +99,7 @@ class Demand(
     asked: Sequence[Topic] = ()
 
 
-LayerMessage = NumberedRecords | TopicState | Beat | Demand
+LayerMessage = NumberedRecords | TopicState | Beat | Gaps | Demand
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[LayerMessage] = msgspec.msgpack.Decoder(LayerMessage)

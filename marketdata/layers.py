@@ -19,7 +19,7 @@ from channels_redis.pubsub import (
 from channels_redis.utils import _wrap_close, create_pool, decode_hosts
 from redis.asyncio import ConnectionPool
 
-from marketdata.redis_pipe import PublishingPipe
+from marketdata.redis_publishing import PublishingPipe
 from marketdata.redis_subscriber import RedisSubscriber
 
 Message = dict[str, Any]

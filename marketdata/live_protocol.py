@@ -23,6 +23,12 @@ from marketdata.socket_port import SocketPort, make_port
 
 # Reads what is still on its way to a slow client before the socket is cut.
 CLOSE_HANDSHAKE_S = 3.0
+_TIMERS = (
+    "_abort_timer",
+    "closeHandshakeTimeoutCall",
+    "openHandshakeTimeoutCall",
+    "serverConnectionDropTimeoutCall",
+)
 # An attempt to connect: the peer's address and its X-Real-IP, "" if there is none.
 Admits = Callable[[str, str], bool]
 
@@ -150,11 +156,13 @@ class LiveProtocol(WebSocketProtocol):
             )
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
-        if self._abort_timer is not None:
-            self._abort_timer.cancel()
         super().connectionLost(reason)
-        if self.closeHandshakeTimeoutCall is not None:
-            self.closeHandshakeTimeoutCall.cancel()
+        # They would keep this alive until they are due, and as a cycle after that.
+        for name in _TIMERS:
+            timer = getattr(self, name)
+            if timer is not None:
+                timer.cancel()
+                setattr(self, name, None)
 
     def release(self) -> None:
         """Let go of what refers back to this; nobody uses it any more.

@@ -29,6 +29,13 @@ class Broker(models.Model):
     name = models.SlugField(primary_key=True, max_length=40)
     title = models.CharField(max_length=80)
     is_simulated = models.BooleanField(default=False)
+    is_enabled = models.BooleanField(
+        "enabled",
+        null=True,
+        blank=True,
+        choices=[(None, "as configured"), (True, "on"), (False, "off")],
+        help_text="Overrides the configuration within 10 s",
+    )
 
     class Meta:
         ordering = ["name"]

@@ -45,7 +45,7 @@ class Port(Protocol):
         """Let little wait in the kernel: what is sent must not be old."""
 
     def is_answering(self) -> bool:
-        """Return False if the client left the last two pings unanswered.
+        """Return False if the client left the last ping unanswered.
 
         To be asked before each ping.
         """

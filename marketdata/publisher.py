@@ -126,6 +126,10 @@ class Publisher:
         """Return the newest record; of an order book the newest whole one."""
         return self._line(topic).last
 
+    def lasts(self) -> list[Record]:
+        """Return ``last`` of each topic that had a record."""
+        return [line.last for line in self._lines.values() if line.last is not None]
+
     async def drain(self, timeout_s: float = 5.0) -> bool:
         """Send what waits, then stop; False if records were left after the time."""
         try:

@@ -97,12 +97,14 @@ class RedisSubscriber:
             self._pipe.write(pack(command, channel.encode()))
 
     async def _run(self) -> None:
-        failures = 0
+        failures, was_lost = 0, False
         while True:
             try:
                 self._pipe = await open_pipe(
                     self._make_pool(), self._take, self._on_read
                 )
+                if was_lost:
+                    log.info("channel layer has Redis again")
                 failures = 0
                 await self._keep(self._pipe)
                 error = "connection lost"
@@ -115,6 +117,7 @@ class RedisSubscriber:
                 self._note_loss()
             if not failures:
                 log.warning("channel layer lost Redis", error=error)
+            was_lost = True
             delay_s = min(RETRY_MIN_S * 2**failures, RETRY_MAX_S)
             failures = min(failures + 1, 10)
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.5))

@@ -7,13 +7,13 @@ earlier than the last known record by as much as records are late.
 
 import msgspec
 
+from marketdata.durations import DAY_US
 from marketdata.effects import Position
 from marketdata.numbering import EPOCH_ORIGIN_S, pack, unpack
 from marketdata.stored_records import FIRST_LIVE, Place, Span, Wanted
 
 # Venues' own clocks and batches are seconds apart; what is later is reported as a gap.
 MAX_DISORDER_US = 60_000_000
-DAY_US = 86_400_000_000
 NEVER_US = 1 << 62
 
 

@@ -39,10 +39,11 @@ class Stretch:
     @property
     def size(self) -> int:
         """About how many bytes it occupies."""
-        frames = sum(
-            batch.size for batches in self.batches.values() for batch in batches
-        )
-        return frames + _RECORD_BYTES * len(self.records)
+        size = _RECORD_BYTES * len(self.records)
+        for batches in self.batches.values():
+            for batch in batches:
+                size += batch.size
+        return size
 
 
 class Ring:
@@ -58,21 +59,23 @@ class Ring:
     def append(self, stretch: Stretch) -> None:
         """Keep a stretch once its frames are made; it is the newest."""
         size = stretch.size
-        last = self._stretches[-1][0] if self._stretches else None
-        if last is None or (last.epoch, last.last + 1) != (
-            stretch.epoch,
-            stretch.first,
+        stretches = self._stretches
+        last = stretches[-1][0] if stretches else None
+        if (
+            last is None
+            or last.epoch != stretch.epoch
+            or last.last + 1 != stretch.first
         ):
             self._run = stretch
-        self._stretches.append((stretch, size))
+        stretches.append((stretch, size))
         self.size += size
         oldest_s = stretch.time_s - self._max_age_s
-        while self.size > self._max_bytes or self._stretches[0][0].time_s < oldest_s:
-            oldest, size = self._stretches.popleft()
+        while self.size > self._max_bytes or stretches[0][0].time_s < oldest_s:
+            oldest, size = stretches.popleft()
             self.size -= size
             if oldest is self._run:
-                self._run = self._stretches[0][0] if self._stretches else None
-            if not self._stretches:
+                self._run = stretches[0][0] if stretches else None
+            if not stretches:
                 return
 
     def has_all(self, position: Position, *, head: Position) -> bool:

@@ -146,8 +146,9 @@ class _LiveHub:
                 "statistics",
                 server=server,
                 connections=connections.clients,
+                connections_total=connections.total,
                 subscriptions=connections.subscriptions,
-                sent=self.hub.delivered,
+                sent=connections.sent,
                 received=connections.received,
                 uptime_s=round(connections.uptime_s),
             )

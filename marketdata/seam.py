@@ -18,6 +18,7 @@ AHEAD_S = 1.0
 MAX_NUMBER = (1 << 32) - 1
 MAX_EPOCH = (1 << 31) - 1
 BEFORE_LIVE = Position(0, MAX_NUMBER)
+LAST_POSITION = pack(MAX_EPOCH, MAX_NUMBER)  # of all there can be
 
 
 class Seam:

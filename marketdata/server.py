@@ -42,8 +42,8 @@ DRAIN_S = 3.0  # for close handshakes and requests under way
 NOTICE_SPREAD_S = 2.0
 NOTICES_PER_S = 1_000  # fewer clients need less time
 CONNECT_TIMEOUT_S = 10
-# Limits what Autobahn reads into memory. The consumer holds clients to MAX_FRAME_BYTES,
-# because Autobahn's limit of messages would bind what we send, too.
+# Of what Autobahn reads. The consumer holds clients to MAX_FRAME_BYTES, because
+# Autobahn's limit of messages would bind what we send, too.
 MAX_MESSAGE_BYTES = 1024 * 1024
 
 
@@ -52,7 +52,7 @@ class LiveServer(ConnectionBook):
 
     Takes Daphne's options; those of pings and timeouts of WebSockets have no effect,
     because sessions see to that. An application may have a method ``admits`` (`Admits`)
-    that decides about each WebSocket before its handshake.
+    that decides about each WebSocket before its handshake, and a coroutine ``start``.
     """
 
     def __init__(self, application: Any, **options: Any) -> None:
@@ -72,6 +72,8 @@ class LiveServer(ConnectionBook):
         self.has_failed = False
         self.stops_at_end_of_input = False
         self._admits: Admits | None = getattr(application, "admits", None)
+        self._starts = getattr(application, "start", None)
+        self._start: asyncio.Task[None] | None = None
         self._adopted: socket.socket | None = None
         self._ports: list[Any] = []
         self._gates = StreamGates()
@@ -144,6 +146,8 @@ class LiveServer(ConnectionBook):
             loop.add_signal_handler(number, self._on_signal, number)
         if self.stops_at_end_of_input:
             loop.add_reader(0, self._on_input)
+        if self._starts is not None:
+            self._start = loop.create_task(self._starts())
         if self._adopted is not None:
             self._listen_on(self._adopted)
         _spare_the_garbage_collector()

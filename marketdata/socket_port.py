@@ -21,7 +21,8 @@ from marketdata.wire import Batch, close_reason
 # stopped, so that what a slow one reads would be long past.
 NOTSENT_BYTES = 128 * 1024
 SHORT_NOTSENT_BYTES = 16 * 1024
-MAX_UNANSWERED_PINGS = 2
+# So a client that vanished is gone within two intervals of its last pong.
+MAX_UNANSWERED_PINGS = 1
 
 # Behind TLS the transport is another type, whose socket takes ciphered bytes only.
 _PLAIN_TRANSPORTS = (tcp.Server, unix.Server)
@@ -33,6 +34,17 @@ class SocketPort(ABC):
 
     ``unanswered_pings`` is for the protocol to set.
     """
+
+    # Fewer cache lines per client on the way of a frame than with a dictionary each.
+    __slots__ = (
+        "_has_deflate",
+        "_protocol",
+        "_transport",
+        "is_ready",
+        "on_ready",
+        "send",
+        "unanswered_pings",
+    )
 
     is_streaming: bool  # which kind of producer it is to the transport
 
@@ -99,6 +111,8 @@ class PlainPort(SocketPort):
     buffer is empty while the port is ready.
     """
 
+    __slots__ = ("_socket_send",)
+
     is_streaming = False
 
     def __init__(self, protocol: Any) -> None:
@@ -151,6 +165,8 @@ class TransportPort(SocketPort):
     As a push producer it is told when the transport's buffer passes 64 KiB and when it
     is empty again.
     """
+
+    __slots__ = ()
 
     is_streaming = True
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Protocol
 
+from brokers.exceptions import FeedLost
 from brokers.feed import Emit, FeedCounters, FollowedInstrument
+from brokers.simulated.faults import FaultOptions, Faults
 from brokers.simulated.prices import BROKER, PriceWalk
 from marketdata.records import Record
 
@@ -20,17 +23,38 @@ MAX_BEHIND_S = 1.0
 MAX_DRIFT_US = 100_000
 
 
+class Walk(Protocol):
+    """The prices of one instrument."""
+
+    def step(self, time_us: int, received_us: int) -> list[Record]:
+        """Return the next tick, and what else there is at this moment."""
+
+
+# Of a symbol, its decimals, and uniform random numbers in [0, 1).
+StartWalk = Callable[[str, int, Callable[[], float]], Walk]
+
+
 class SimulatedFeed:
     """Walks each instrument at ``rate`` ticks a second; a seed repeats its prices."""
 
-    broker = BROKER
     is_simulated = True
 
-    def __init__(self, rate: float, seed: int) -> None:
+    def __init__(
+        self,
+        rate: float,
+        seed: int,
+        *,
+        broker: str = BROKER,
+        start_walk: StartWalk = PriceWalk,
+        faults: FaultOptions = FaultOptions(),  # noqa: B008 - frozen
+    ) -> None:
+        self.broker = broker
         self.counters = FeedCounters()
+        self.faults = Faults(faults, Random(f"{seed}:faults").random)
         self._rate = rate
         self._seed = seed
-        self._walks: dict[str, PriceWalk] = {}
+        self._start = start_walk
+        self._walks: dict[str, Walk] = {}
         self._walks_changed = asyncio.Event()
 
     def follow(self, instruments: Sequence[FollowedInstrument]) -> None:
@@ -42,21 +66,26 @@ class SimulatedFeed:
         self._walks_changed.set()
 
     async def run(self, emit: Emit) -> None:
-        """Hand records to ``emit`` for ever."""
+        """Hand records to ``emit`` for ever.
+
+        Raises:
+            FeedLost: a fault ended the connection.
+        """
+        connected_s = time.monotonic()
         while True:
             self._walks_changed.clear()
             if self._walks and self._rate > 0:
-                await self._walk(emit)
+                await self._walk(emit, connected_s)
             else:
                 await self._walks_changed.wait()
 
-    def _start_walk(self, item: FollowedInstrument) -> PriceWalk:
+    def _start_walk(self, item: FollowedInstrument) -> Walk:
         # A text seeds through SHA-512, the same in every process.
         random = Random(f"{self._seed}:{item.symbol}").random
-        return PriceWalk(item.symbol, item.decimals, random)
+        return self._start(item.symbol, item.decimals, random)
 
-    async def _walk(self, emit: Emit) -> None:
-        """Emit what is due until the instruments change.
+    async def _walk(self, emit: Emit, connected_s: float) -> None:
+        """Emit what is due until the instruments change, or a fault ends it.
 
         Step k, in turn over the instruments, is due at start + k periods: sleeping too
         long makes a larger batch, not a slower clock.
@@ -77,9 +106,13 @@ class SimulatedFeed:
                 time_us = start_us + int(step * period_s * 1e6)
                 walk = walks[step % len(walks)]
                 records += walk.step(time_us, max(now_us, time_us))
-            emit(records)
-            self.counters.received += len(records)
+            come = self.faults.apply(records, now)
+            if come:
+                emit(come)
+                self.counters.received += len(come)
             done = due
+            if self.faults.ends(now - connected_s):
+                raise FeedLost("a fault ended the connection")
             wait_s = start + done * period_s - clock()
             await asyncio.sleep(min(max(wait_s, MIN_SLEEP_S), MAX_SLEEP_S))
 

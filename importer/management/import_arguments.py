@@ -8,12 +8,13 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from importer.exceptions import InvalidRange, InvalidSource
-from importer.hours import HOUR_US, hour_argument, last_days
+from importer.hours import hour_argument, last_days
 from importer.instruments import select_instruments
 from importer.job_options import JOB_WORKERS, options_of
 from importer.management.usage import add_range, parse_hours
 from importer.orders import CHUNK_DAYS, WORKERS, ImportOrder
 from importer.sources.registry import open_source
+from marketdata.durations import HOUR_US
 
 MAX_WORKERS = 16
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from importer.csv_ticks import CsvLayout, find_layout
 from importer.csv_times import has_offset, parse_time_us
 from importer.exceptions import DamagedFile
-from importer.hours import HOUR_US
+from marketdata.durations import HOUR_US
 
 # A line of ticks has some 60 bytes. What has no line ends at all is not read whole.
 MAX_LINE_BYTES = 4096

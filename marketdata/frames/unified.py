@@ -13,7 +13,7 @@ import msgspec
 
 from marketdata.catalog import Instrument
 from marketdata.codes import ErrorCode, StatusCode
-from marketdata.encodings import Notice
+from marketdata.encodings import STALE, Notice
 from marketdata.records import KINDS, Candle, OrderBook, Record, Tick, Trade
 
 PROTOCOL_VERSION = 1
@@ -79,6 +79,7 @@ class _Data(msgspec.Struct, gc=False, omit_defaults=True, tag_field="type", tag=
     simulated: bool = False
     phase: str | None = None
     skipped: int = 0
+    state: str | None = None
 
 
 class UnifiedEncoding:
@@ -113,8 +114,9 @@ class UnifiedEncoding:
                 epoch,
                 inner,
                 record.simulated,
-                phase,
+                SNAPSHOT if phase == STALE else phase,
                 skipped,
+                STALE if phase == STALE else None,
             )
         )
 

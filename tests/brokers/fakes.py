@@ -7,7 +7,7 @@ from typing import Any
 
 from brokers.exceptions import FeedLost
 from brokers.feed import Emit, FeedCounters, FollowedInstrument
-from marketdata.layer_messages import decode_message
+from marketdata.layer_messages import Gaps, ToldGap, decode_message
 from marketdata.records import OrderBook, Record, Tick, Trade
 
 
@@ -43,16 +43,26 @@ class FakeFeed:
 
 
 class FakeLayer:
-    """Keeps what is published as (group, epoch, number, record)."""
+    """Keeps what is published as (group, epoch, number, record), and told gaps.
+
+    It can be away.
+    """
 
     def __init__(self) -> None:
         self.published: list[tuple[str, int, int, Record]] = []
+        self.gaps: list[ToldGap] = []
+        self.is_away = False
 
     async def group_send_many(
         self, messages: Sequence[tuple[str, dict[str, Any]]]
     ) -> None:
+        if self.is_away:
+            raise ConnectionError("away")
         for group, message in messages:
             batch = decode_message(message)
+            if isinstance(batch, Gaps):
+                self.gaps.extend(batch.gaps)
+                continue
             for number, record in enumerate(batch.records, batch.first):
                 self.published.append((group, batch.epoch, number, record))
 
@@ -86,9 +96,14 @@ class FakeRecorder:
         return True
 
 
-def tick(bid: float = 1.0, symbol: str = "EURUSD") -> Tick:
+def tick(bid: float = 1.0, symbol: str = "EURUSD", time_us: int = 1) -> Tick:
     return Tick(
-        broker="fake", symbol=symbol, time_us=1, received_us=2, bid=bid, ask=bid + 1
+        broker="fake",
+        symbol=symbol,
+        time_us=time_us,
+        received_us=2,
+        bid=bid,
+        ask=bid + 1,
     )
 
 

@@ -9,10 +9,10 @@ NOW_S = 1_704_153_600.0
 CLAIMED = datetime.fromtimestamp(NOW_S - 1_000, UTC)
 
 
-def body(name="binance", *, claimed=CLAIMED, latest_s=None):
+def body(name="binance", *, switch=None, claimed=CLAIMED, latest_s=None):
     latest = None if latest_s is None else datetime.fromtimestamp(latest_s, UTC)
-    rows = [(name, False, claimed, latest)]
-    return broker_bodies(rows, enabled=["binance"], silence_s=30.0, now_s=NOW_S)[0]
+    rows = [(name, False, switch, claimed, latest)]
+    return broker_bodies(rows, configured=["binance"], silence_s=30.0, now_s=NOW_S)[0]
 
 
 def test_broker_bodies_have_the_protocols_fields():
@@ -30,6 +30,8 @@ def test_broker_bodies_have_the_protocols_fields():
     ("how", "state"),
     [
         ({"name": "dukascopy", "latest_s": NOW_S}, State.DISABLED),
+        ({"name": "oanda", "switch": True, "latest_s": NOW_S}, State.LIVE),
+        ({"switch": False, "latest_s": NOW_S}, State.DISABLED),
         ({"claimed": None}, State.WAITING),
         ({"claimed": None, "latest_s": NOW_S}, State.WAITING),
         ({"latest_s": NOW_S - 30}, State.LIVE),

@@ -293,9 +293,16 @@ async def test_run_feed_binance_streams_what_is_not_recorded(
     ticks = [item for item in recorded_frames() if "xmrbtc@bookTicker" in item]
     subscriber = Subscriber(make_layer())
     await subscriber.listen(["XMRBTC"])
+    control = make_layer(
+        "-control", symmetric_encryption_keys=[django_settings.SECRET_KEY]
+    )
+    demand = Demand("hub", [Topic(Kind.TICK, "binance", "XMRBTC")])
 
     async with manage("run_feed", "binance", **binance(server, prefix)) as feed:
         await until(lambda: server.requests, timeout_s=20)
+        assert "xmrbtc@bookTicker" not in server.clients[0].streams
+        await control.group_send(demand_group("binance"), encode_message(demand))
+        await until(lambda: "xmrbtc@bookTicker" in server.clients[0].streams)
         await server.play(ticks)
         await until(lambda: subscriber.count() == len(ticks), timeout_s=20)
         assert await feed.stop() == 0, feed.log
@@ -468,16 +475,9 @@ async def test_run_feed_redis_away_still_stores(
 @pytest.mark.parametrize(
     ("arguments", "environment", "text"),
     [
-        (
-            ["nobody"],
-            {},
-            "expected one of binance, redis, simulated, found broker 'nobody'",
-        ),
-        (
-            ["oanda"],
-            {},
-            "expected one of binance, redis, simulated, found broker 'oanda'",
-        ),
+        (["nobody"], {}, "simulated-oanda, found broker 'nobody'"),
+        (["replay"], {"REPLAY_FROM": "soon"}, "REPLAY_FROM: expected a time like"),
+        (["oanda"], {"OANDA_ENVIRONMENT": "demo"}, "OANDA_ENVIRONMENT: expected"),
         (["binance"], {"BINANCE_TYPES": "quote"}, "BINANCE_TYPES: expected some of"),
         ([], {}, "the following arguments are required: broker"),
     ],

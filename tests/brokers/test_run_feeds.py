@@ -1,11 +1,18 @@
 """`run_feeds` as a process of its own, with the feeds that it starts."""
 
+import asyncio
+import json
 import os
 import re
 import signal
+import time
+from pathlib import Path
 
 import pytest
+from django.db import connections
+from websockets.asyncio.client import connect
 
+from marketdata.models import Broker
 from tests.brokers.processes import Managed, manage
 from tests.brokers.replay_server import ReplayServer
 from tests.marketdata.polling import until
@@ -84,3 +91,90 @@ async def test_run_feeds_without_a_feed_to_run_waits_for_the_signal(
         await until(lambda: "no feed to run" in feeds.log, timeout_s=20)
         assert feeds.process.returncode is None
         assert await feeds.stop() == 0
+
+
+async def test_compat_50_a_switch_in_the_admin_takes_effect_within_10_s(
+    instruments: int, prefix: str
+) -> None:
+    settings = {"BROKERS_ENABLED": "oanda", "CHANNEL_PREFIX": prefix}
+
+    async with manage("run_feeds", **settings) as feeds:
+        await until(lambda: "no feed to run" in feeds.log, timeout_s=20)
+        await asyncio.to_thread(switch, "simulated", True)
+        await until(lambda: "feed process started" in feeds.log, timeout_s=10)
+        await until(lambda: "feed live" in feeds.log, timeout_s=10)
+        await asyncio.to_thread(switch, "simulated", False)
+        await until(lambda: "feed process is told to end" in feeds.log, timeout_s=10)
+        await until(lambda: "feed stopped" in feeds.log, timeout_s=10)
+        await asyncio.to_thread(switch, "simulated", True)
+        await until(lambda: feeds.log.count("feed live") == 2, timeout_s=20)
+        assert await feeds.stop() == 0, feeds.log
+
+    assert not any(map(is_running, feed_pids(feeds)))
+
+
+def switch(broker: str, is_enabled: bool | None) -> None:
+    Broker.objects.filter(name=broker).update(is_enabled=is_enabled)
+    connections.close_all()
+
+
+async def test_compat_50_the_file_enables_and_the_environment_goes_before_it(
+    instruments: int, prefix: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("brokers: [{name: simulated, enabled: true}]\n")
+    settings = {"CONFIG_FILE": str(config), "CHANNEL_PREFIX": prefix}
+
+    async with manage("run_feeds", **settings) as feeds:
+        await until(lambda: "broker=simulated instruments=" in feeds.log, timeout_s=20)
+        assert await feeds.stop() == 0, feeds.log
+    async with manage("run_feeds", BROKERS_ENABLED="oanda", **settings) as feeds:
+        await until(lambda: "no feed to run" in feeds.log, timeout_s=20)
+        assert await feeds.stop() == 0, feeds.log
+
+
+async def test_compat_50_a_bad_file_is_a_clear_error(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("brokers: [{name: binance, enabeld: true}]\n")
+
+    async with manage("run_feeds", CONFIG_FILE=str(config)) as feeds:
+        assert await feeds.wait() != 0
+
+    assert "unknown field `enabeld` - at `$.brokers[0]`" in feeds.log
+
+
+async def test_compat_13_an_unknown_broker_is_a_warning_and_others_serve(
+    instruments: int, prefix: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "brokers:\n"
+        "  - {name: nosuchbroker, url: 'wss://127.0.0.1:1', enabled: true}\n"
+        "  - {name: binance, url: 'ws://127.0.0.1:1', enabled: true}\n"
+        "  - {name: simulated, enabled: true}\n"
+    )
+    settings = {"CONFIG_FILE": str(config), "CHANNEL_PREFIX": prefix}
+    serve = ("serve", "--host", "127.0.0.1", "--port", "0")
+
+    started_s = time.monotonic()
+    async with (
+        manage(*serve, **settings) as web,
+        manage("run_feeds", **settings) as feeds,
+    ):
+        await until(lambda: "listening on" in web.log, timeout_s=20)
+        took_s = time.monotonic() - started_s
+        await until(lambda: "broker=nosuchbroker" in feeds.log, timeout_s=20)
+        # Binance cannot be reached: nothing listens on port 1.
+        await until(lambda: "code=FEED_LOST" in feeds.log, timeout_s=20)
+        address = re.search(r"ws://\S+", web.log)[0]
+        async with connect(address, proxy=None) as socket:
+            request = {"symbols": ["EUR/USD"], "broker": "simulated"}
+            await socket.send(json.dumps({"action": "subscribe", **request}))
+            async with asyncio.timeout(10):
+                while json.loads(await socket.recv())["type"] != "data":
+                    pass
+        assert await feeds.stop() == 0, feeds.log
+        assert await web.stop() == 0, web.log
+
+    assert took_s < 5
+    assert re.search(r"enabled broker has no feed yet .*nosuchbroker", feeds.log)

@@ -1,25 +1,44 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 import django.db
+import msgspec
 import pytest
 
 from brokers import connection as connection_module
 from brokers import runner as runner_module
 from brokers.connection import FeedState, Timing
+from brokers.demand import Change
 from brokers.exceptions import FeedLost, FeedRefused
-from brokers.feed import FollowedInstrument
+from brokers.feed import Emit, FollowedInstrument, OnGap, UpstreamGap
+from brokers.gap_watch import GapWatch
 from brokers.runner import FeedRunner, Outputs
 from marketdata.exceptions import InvalidSymbol
+from marketdata.layer_messages import ToldGap
 from marketdata.publisher import Publisher
+from marketdata.records import Kind
+from marketdata.topics import Topic
 from tests.brokers.fakes import FakeFeed, FakeLayer, FakeRecorder, book, tick, trade
 from tests.marketdata.polling import until
 
-EUR = FollowedInstrument("EURUSD", "EURUSD", 5)
-GBP = FollowedInstrument("GBPUSD", "GBPUSD", 5)
+RECORDED = frozenset({Kind.TICK, Kind.TRADE})
+EUR = FollowedInstrument("EURUSD", "EURUSD", 5, kinds=RECORDED)
+GBP = FollowedInstrument("GBPUSD", "GBPUSD", 5, kinds=RECORDED)
+JPY = FollowedInstrument("USDJPY", "USDJPY", 3, is_recorded=False)
 TIMING = Timing(
     silence_s=30.0, reconnect_min_s=0.001, reconnect_max_s=0.01, refresh_s=0.01
 )
+
+
+class FakeHubs:
+    """Says what it is told to."""
+
+    def __init__(self) -> None:
+        self.on_change: Callable[[Change], None] = lambda change: None
+
+    async def run(self, facts: object) -> None:
+        await asyncio.Event().wait()
 
 
 class Rig:
@@ -29,9 +48,12 @@ class Rig:
         self.feed = FakeFeed()
         self.layer = FakeLayer()
         self.recorder: FakeRecorder | None = FakeRecorder()
+        self.watches_gaps = False
+        self.gaps: GapWatch | None = None
         self.instruments = [EUR]
         self.timing = TIMING
         self.stop = asyncio.Event()
+        self.hubs: FakeHubs | None = None
         self.runner: FeedRunner | None = None
         self.task: asyncio.Task[bool] | None = None
 
@@ -39,9 +61,12 @@ class Rig:
         return list(self.instruments)
 
     def start(self) -> FeedRunner:
+        publisher = Publisher(self.layer, 7)
+        if self.watches_gaps:
+            self.gaps = GapWatch("fake", publisher, self.layer, None)
         self.runner = FeedRunner(
             self.feed,
-            Outputs(Publisher(self.layer, 7), self.recorder),
+            Outputs(publisher, self.recorder, hubs=self.hubs, gaps=self.gaps),
             load_instruments=self.load,
             timing=self.timing,
         )
@@ -107,6 +132,40 @@ async def test_run_lost_connection_reconnects_and_numbers_go_on(rig: Rig) -> Non
     assert (rig.feed.connections, runner.figures()["reconnects"]) == (3, 2)
 
 
+async def test_run_lost_connection_is_a_gap_of_each_topic_that_goes_on(
+    rig: Rig,
+) -> None:
+    class Feed(FakeFeed):
+        async def run(self, emit: Emit) -> None:
+            self.records = [tick(time_us=5 + self.connections)]
+            await super().run(emit)
+
+    rig.feed = Feed(FeedLost("gone"))
+    rig.watches_gaps = True
+    rig.start()
+
+    await until(lambda: rig.layer.gaps)
+
+    assert rig.layer.gaps == [ToldGap(Kind.TICK, "EURUSD", 5, 6, "connection lost")]
+
+
+async def test_run_feed_that_knows_its_gaps_is_heard(rig: Rig) -> None:
+    class Feed(FakeFeed):
+        on_gap: OnGap = staticmethod(lambda gap: None)
+
+        async def run(self, emit: Emit) -> None:
+            self.on_gap(UpstreamGap("EURUSD", Kind.TRADE, 3, None, "numbers skipped"))
+            await super().run(emit)
+
+    rig.feed = Feed()
+    rig.watches_gaps = True
+    rig.start()
+
+    await until(lambda: rig.layer.gaps)
+
+    assert rig.layer.gaps == [ToldGap(Kind.TRADE, "EURUSD", 3, None, "numbers skipped")]
+
+
 async def test_run_silent_feed_is_connected_again(rig: Rig) -> None:
     rig.timing = Timing(
         silence_s=0.02, reconnect_min_s=0.001, reconnect_max_s=0.01, refresh_s=1.0
@@ -128,13 +187,11 @@ async def test_run_refusal_waits_for_what_the_broker_asked(
     assert rig.feed.connections == 1
 
 
-@pytest.mark.parametrize(
-    ("uptime_s", "doubles"), [(0.0, True), (connection_module.MIN_UPTIME_S, False)]
-)
+@pytest.mark.parametrize(("reset_s", "doubles"), [(0.5, True), (0.0, False)])
 async def test_run_short_connections_lengthen_the_delay(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, uptime_s: float, doubles: bool
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, reset_s: float, doubles: bool
 ) -> None:
-    monkeypatch.setattr(connection_module, "MIN_UPTIME_S", 0.5 - uptime_s)
+    rig.timing = msgspec.structs.replace(TIMING, reset_s=reset_s)
     delays: list[float] = []
     monkeypatch.setattr(connection_module, "_delay_s", recorded(delays))
     rig.feed = FakeFeed(FeedLost("1"), FeedLost("2"), FeedLost("3"))
@@ -173,6 +230,44 @@ async def test_run_new_instruments_are_followed(rig: Rig) -> None:
     await until(lambda: len(rig.feed.followed) == 2)
 
     assert rig.feed.followed == [[EUR], [EUR, GBP]]
+
+
+async def test_run_unrecorded_is_followed_from_the_first_client_to_after_the_last(
+    rig: Rig,
+) -> None:
+    ticks = Topic(Kind.TICK, "fake", "USDJPY")
+    wanted = msgspec.structs.replace(JPY, kinds=frozenset({Kind.TICK}))
+    rig.instruments = [EUR, JPY]
+    rig.hubs = FakeHubs()
+    rig.timing = msgspec.structs.replace(TIMING, refresh_s=100.0, grace_s=0.1)
+    runner = rig.start()
+    await until(lambda: rig.feed.followed)
+
+    rig.hubs.on_change(Change(added=(ticks,)))
+    rig.hubs.on_change(Change(removed=(ticks,)))
+    rig.hubs.on_change(Change(added=(ticks,)))
+    assert rig.feed.followed == [[EUR], [EUR, wanted]]
+    assert [runner.is_recorded(symbol) for symbol in ("EURUSD", "USDJPY")] == [1, 0]
+    left_s = time.monotonic()
+    rig.hubs.on_change(Change(removed=(ticks,)))
+    await until(lambda: len(rig.feed.followed) == 3)
+
+    assert rig.feed.followed[2] == [EUR]
+    assert time.monotonic() - left_s >= 0.1
+
+
+async def test_run_first_connection_on_demand_is_no_outage(rig: Rig) -> None:
+    ticks = Topic(Kind.TICK, "fake", "USDJPY")
+    rig.instruments = [JPY]
+    rig.hubs = FakeHubs()
+    runner = rig.start()
+    await until(lambda: runner.connection.state is FeedState.IDLE)
+
+    rig.hubs.on_change(Change(added=(ticks,)))
+    await until(lambda: rig.feed.connections)
+
+    assert runner.connection.state is FeedState.OPENING
+    assert runner.is_live
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,19 @@ def test_read_config_file_reads_every_key(tmp_path: Path) -> None:
     assert config.logging.level == "info"
 
 
+def test_compat_50_credentials_are_read_in_both_places(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "brokers:\n"
+        "  - {name: oanda, credentials: {apiKey: below, accountId: '001'}}\n"
+        "  - {name: other, apiKey: beside}\n",
+    )
+
+    found = [(item.api_key, item.account_id) for item in read_config_file(path).brokers]
+
+    assert found == [("below", "001"), ("beside", "")]
+
+
 def test_read_config_file_with_unknown_key_names_it(tmp_path: Path) -> None:
     path = write(tmp_path, "server: {prot: 1}\n")
 

@@ -57,12 +57,12 @@ def test_file_overrides_default_and_environment_overrides_file(
     assert again["PORT"] == 9002
 
 
-def test_ws_port_is_an_alias_of_port(tmp_path: Path) -> None:
+def test_compat_63_ws_port_is_an_alias_of_port(tmp_path: Path) -> None:
     assert settings_of(tmp_path, WS_PORT="9003")["PORT"] == 9003
     assert settings_of(tmp_path, WS_PORT="9003", PORT="9004")["PORT"] == 9004
 
 
-def test_redis_url_wins_over_host_and_port(tmp_path: Path) -> None:
+def test_compat_63_redis_url_wins_over_host_and_port(tmp_path: Path) -> None:
     parts = {"REDIS_HOST": "r", "REDIS_PORT": "1"}
 
     assert settings_of(tmp_path, **parts)["REDIS_URL"] == "redis://r:1/0"

@@ -24,7 +24,6 @@ def us(text: str) -> int:
 
 
 NOW_US = us("2024-06-01T00:00")
-DAY_US = 86_400_000_000
 
 
 def wanted(timeframe: Timeframe, start: str, end: str, **more: object) -> CandleRange:

@@ -106,7 +106,7 @@ def test_health_without_database_url_says_why(rest, settings):
 
 
 @pytest.mark.parametrize("address", ["/health/live", "/healthz"])
-def test_live_needs_nothing(rest, settings, address):
+def test_compat_65_live_needs_nothing(rest, settings, address):
     settings.DATABASE_URL = ""
 
     response = rest.get(address)
@@ -118,7 +118,7 @@ def test_live_needs_nothing(rest, settings, address):
 @pytest.mark.parametrize("address", ["/health/ready", "/readyz"])
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("counts")
-def test_ready_with_database_and_redis(rest, address):
+def test_compat_65_ready_with_database_and_redis(rest, address):
     response = rest.get(address)
 
     assert response.status_code == 200
@@ -130,7 +130,7 @@ def test_ready_with_database_and_redis(rest, address):
     }
 
 
-def test_ready_without_both_names_both_within_3_s(
+def test_compat_65_ready_without_both_names_both_within_3_s(
     rest, settings, move_database, silent_port
 ):
     settings.REDIS_URL = f"redis://127.0.0.1:{silent_port}/0"

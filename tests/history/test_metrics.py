@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from marketdata.connections import connections
+from marketdata.connections import Connections, connections
 
 SCRAPE = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
@@ -13,13 +13,15 @@ def counts(monkeypatch):
     monkeypatch.setattr(connections, "clients", 3)
     monkeypatch.setattr(connections, "subscriptions", 6)
     monkeypatch.setattr(connections, "received", 17)
+    monkeypatch.setattr(connections, "total", 4)
+    monkeypatch.setattr(Connections, "sent", 23)
 
 
 @pytest.mark.parametrize(
     ("address", "accept"),
     [("/metrics", "text/plain"), ("/metrics/prometheus", "*/*")],
 )
-def test_compat_check_25_metrics_for_prometheus(rest, address, accept):
+def test_compat_check_25_and_76_metrics_for_prometheus(rest, address, accept):
     response = rest.get(address, Accept=accept)
 
     families = text_string_to_metric_families(response.content.decode())
@@ -29,6 +31,8 @@ def test_compat_check_25_metrics_for_prometheus(rest, address, accept):
     assert values == {
         "marketdata_connections": 3,
         "marketdata_subscriptions": 6,
+        "marketdata_clients_total": 4,
+        "marketdata_frames_sent_total": 23,
         "marketdata_frames_received_total": 17,
     }
 

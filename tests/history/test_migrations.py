@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.db import connection
 
 from history.candle_refresh import refresh_candles
-from history.ranges import MINUTE_US
 from history.timestamps import to_datetime
+from marketdata.durations import MINUTE_US
 from marketdata.models import Instrument
 from tests.history.reads import select_all_series
 from tests.history.storage import (

@@ -8,8 +8,9 @@ from django.db.utils import DataError, OperationalError
 
 from history import record_batch
 from history.batch_changes import NOTE_GRACE_US
+from history.exceptions import Superseded
 from history.models import ChangedRange, Series, Tick, Trade
-from history.record_batch import BatchStore, Superseded
+from history.record_batch import BatchStore
 from history.timestamps import to_us
 from marketdata import records
 from marketdata.models import Broker, Instrument

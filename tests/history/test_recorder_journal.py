@@ -8,9 +8,10 @@ import pytest
 import structlog
 
 from history import batch_writer
+from history.exceptions import Superseded
 from history.journal import Journal
 from history.journal_segments import rows_of_segment
-from history.record_batch import StoredBatch, Superseded
+from history.record_batch import StoredBatch
 from history.recorder import Recorder
 from history.recorder_counters import RecorderCounters
 from marketdata import records

@@ -8,10 +8,10 @@ from history.models import ChangedRange, Series
 from history.timestamps import to_datetime
 from importer.checking import CheckOptions, check_series
 from importer.findings import MAX_LISTED, Kind, SeriesCheck
-from importer.hours import HOUR_US
 from importer.import_ticks import ImportOrder, import_ticks
 from importer.instruments import select_instruments
 from importer.sources.registry import open_source
+from marketdata.durations import HOUR_US
 from tests.importer.archives import (
     change_bids,
     delete_rows,

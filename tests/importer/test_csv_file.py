@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from importer.exceptions import DamagedFile, InvalidSource, UnreadableFile
-from importer.hours import HOUR_US
 from importer.sources.csv_file import CsvFiles
 from importer.sources.registry import open_source
+from marketdata.durations import HOUR_US
 from tests.importer.bi5_files import DAY_US, PAYLOADS
 
 EXPORT = PAYLOADS / "CADJPY_tick.csv.gz"

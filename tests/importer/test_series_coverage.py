@@ -4,13 +4,14 @@ import pytest
 
 from history.candle_refresh import refresh_candles
 from importer.coverage import Cover
-from importer.hours import HOUR_US, HourRange
+from importer.hours import HourRange
 from importer.series_coverage import (
     coverage_body,
     select_coverage,
     select_known_range,
 )
 from marketdata.catalog import InstrumentType
+from marketdata.durations import HOUR_US
 from tests.history.storage import FAR_US, T0_US, make_series, random_ticks, store
 from tests.importer.archives import hours_of, write_hour
 from tests.importer.bi5_files import DAY_US

@@ -1,13 +1,17 @@
 import pytest
 from django.utils import timezone
+from msgspec import structs
 
+from history.feed_gaps import FeedGapRow, store_feed_gaps
 from history.timestamps import to_datetime
 from importer.models import HourState, ImportHour
+from marketdata.records import Kind
 from tests.history.factories import T0, store_quotes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = 3_600
+S = 1_000_000
 
 
 @pytest.fixture
@@ -56,6 +60,25 @@ def test_coverage_of_a_live_broker_is_what_its_candles_hold(rest):
     )
 
     assert answer.json()["hours"] == [{"hour": T0, "state": "stored", "rows": 2}]
+
+
+def test_coverage_of_a_live_broker_has_the_gaps_of_its_feed(rest):
+    store_quotes([(T0, 1.1, 1.2), (T0 + 60, 1.1, 1.2)], broker="oanda")
+    gap = FeedGapRow(
+        "EURUSD", Kind.TICK, T0 * S + 1, (T0 + 59) * S + 1, "connection lost"
+    )
+    later = structs.replace(gap, from_us=(T0 + 2 * HOUR) * S, to_us=(T0 + 9 * HOUR) * S)
+    store_feed_gaps("oanda", [later, gap])
+
+    answer = rest.get(
+        "/api/coverage",
+        {"symbol": "EURUSD", "broker": "oanda", "from": T0, "to": T0 + HOUR},
+    )
+
+    assert answer.json()["hours"] == [{"hour": T0, "state": "stored", "rows": 2}]
+    assert answer.json()["gaps"] == [
+        {"from": T0, "to": T0 + 60, "reason": "connection lost", "type": "tick"}
+    ]
 
 
 @pytest.mark.usefixtures("series")

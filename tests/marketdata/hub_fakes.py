@@ -6,6 +6,7 @@ import json
 from marketdata.layer_messages import (
     Beat,
     Demand,
+    Gaps,
     NumberedRecords,
     TopicState,
     beat_group,
@@ -111,6 +112,11 @@ class FakeLayer:
         """Send a beat of the broker's feed."""
         beat = Beat(broker, epoch, is_live, stored or {})
         self.listeners[beat_group(broker)](encode_message(beat))
+
+    def miss(self, broker, *gaps, epoch=7):
+        """Send gaps as the broker's feed."""
+        message = encode_message(Gaps(broker, epoch, gaps))
+        self.listeners[beat_group(broker)](message)
 
     def _check(self):
         if self.is_away:

@@ -27,7 +27,23 @@ async def garbage(port):
     )
 
 
-async def visit(url, server, *, is_polite):
+async def say_good_bye(connection):
+    await connection.close()
+
+
+async def break_off(connection):
+    connection.transport.abort()
+    await connection.wait_closed()
+
+
+async def break_the_protocol(connection):
+    """Send a frame that is closed with 1002, and never answer that."""
+    connection.transport.write(b"\x83\x80\0\0\0\0")  # no such opcode
+    connection.transport.write_eof()
+    await connection.wait_closed()
+
+
+async def visit(url, server, leave):
     """Connect clients that subscribe, and go; returns when the server has noticed."""
     before = descriptors(server)
     connections = [await connect(url, compression=None) for _ in range(CLIENTS)]
@@ -37,11 +53,7 @@ async def visit(url, server, *, is_polite):
         await client.ask(action="subscribe", symbols=["BTCUSDT"])
         await client.ask(action="ping")
     for connection in connections:
-        if is_polite:
-            await connection.close()
-        else:
-            connection.transport.abort()
-            await connection.wait_closed()
+        await leave(connection)
     await until(lambda: descriptors(server) <= before + REDIS_CONNECTIONS)
 
 
@@ -49,16 +61,16 @@ def descriptors(server):
     return len(os.listdir(f"/proc/{server.pid}/fd"))
 
 
-@pytest.mark.parametrize("is_polite", [True, False])
-async def test_connections_are_freed_without_the_garbage_collector(port, is_polite):
+@pytest.mark.parametrize("leave", [say_good_bye, break_off, break_the_protocol])
+async def test_connections_are_freed_without_the_garbage_collector(port, leave):
     application = "tests.marketdata.garbage_application:application"
     async with running("-p", str(port), application=application) as server:
         await until(lambda: is_listening(port), timeout_s=20)
         url = f"ws://127.0.0.1:{port}/"
-        await visit(url, server, is_polite=is_polite)  # what is made once is made now
+        await visit(url, server, leave)  # what is made once is made now
         await garbage(port)
 
-        await visit(url, server, is_polite=is_polite)
+        await visit(url, server, leave)
         found = await garbage(port)
 
     # The request for the page itself leaves a few.

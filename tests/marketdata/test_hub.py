@@ -9,7 +9,12 @@ from marketdata import hub as module
 from marketdata.effects import Follow, Position
 from marketdata.frames.unified import UNIFIED_ENCODING as UNIFIED
 from marketdata.hub import Hub, HubSettings
-from marketdata.layer_messages import NumberedRecords, beat_group, demand_group
+from marketdata.layer_messages import (
+    NumberedRecords,
+    ToldGap,
+    beat_group,
+    demand_group,
+)
 from marketdata.publisher import Publisher
 from marketdata.records import Kind
 from marketdata.topics import Topic, group_name, topic_of
@@ -566,6 +571,34 @@ async def test_feed_without_its_broker_is_down(hub, fake):
     fake.beat("binance")
 
     assert sink.codes == ["FEED_DOWN", "FEED_UP"]
+
+
+async def test_gap_of_the_broker_is_told_to_those_whose_records_are_missing(hub, fake):
+    sink, candles, books = RecordingSink(), RecordingSink(), RecordingSink()
+    await join(hub, TICKS, sink)
+    await join(hub, CANDLES, candles, conflate_ms=250)
+    await join(hub, BOOKS, books)
+    fake.beat("binance")
+    gap = ToldGap(Kind.TICK, "BTCUSDT", 1_000_000, 3_500_000, "connection lost")
+
+    fake.tell(TICKS, NumberedRecords(7, 1, [tick(0)]))
+    fake.miss("binance", gap)
+    fake.miss("binance", gap, epoch=6)
+    fake.miss("binance", structs.replace(gap, symbol="ETHUSDT"))
+
+    assert [frame["type"] for frame in sink.frames] == ["data", "status"]
+    assert sink.frames[1] == {
+        "type": "status",
+        "code": "GAP",
+        "broker": "binance",
+        "symbol": "BTC/USDT",
+        "data_type": "tick",
+        "from": 1_000,
+        "to": 3_500,
+        "message": "the broker's records are missing: connection lost",
+    }
+    assert candles.codes == ["GAP"]
+    assert books.codes == []
 
 
 async def test_feed_that_starts_anew_is_asked_again(hub, fake):

@@ -1,7 +1,7 @@
 import pytest
 
 from marketdata.instruments import load_instruments
-from marketdata.models import BrokerSymbol, Instrument
+from marketdata.models import Broker, BrokerSymbol, Instrument
 
 pytestmark = pytest.mark.django_db
 
@@ -33,3 +33,15 @@ def test_load_instruments_adds_what_was_removed():
 
     assert load_instruments() == 1
     assert BrokerSymbol.objects.filter(instrument__symbol="ETHUSDT").count() > 1
+
+
+def test_load_instruments_gives_a_new_broker_what_its_model_carries():
+    load_instruments()
+    before = BrokerSymbol.objects.filter(broker="simulated-oanda").count()
+    Broker.objects.filter(name="simulated-oanda").delete()
+
+    assert load_instruments() == 0
+
+    found = BrokerSymbol.objects.filter(broker="simulated-oanda")
+    assert found.count() == before
+    assert found.get(instrument__symbol="EURUSD").symbol == "EUR_USD"

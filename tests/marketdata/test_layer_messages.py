@@ -5,13 +5,16 @@ from marketdata.exceptions import InvalidLayerMessage
 from marketdata.layer_messages import (
     Beat,
     Demand,
+    Gaps,
     NumberedRecords,
+    ToldGap,
     TopicState,
     beat_group,
     decode_message,
     demand_group,
     encode_message,
 )
+from marketdata.records import Kind
 from marketdata.topics import topic_of
 from tests.marketdata.samples import BOOK, CANDLE, FOREIGN, TICK, TICKER, TRADE
 
@@ -20,6 +23,7 @@ MESSAGES = [
     TopicState(7, 17, 12, True, True, TICK),
     TopicState(7, 0, 0, False, False),
     Beat("binance", 7, True, {"md.tick.binance.BTCUSDT": 12}),
+    Gaps("binance", 7, [ToldGap(Kind.TRADE, "BTCUSDT", 5, None, "lost")]),
     Demand("3f9a0c21", [topic_of(TICK), topic_of(CANDLE)], [topic_of(CANDLE)]),
 ]
 

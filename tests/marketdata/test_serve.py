@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from uuid import uuid4
 
 import pytest
@@ -39,6 +40,38 @@ async def test_sigterm_closes_clients_with_1001_and_ends_with_0():
         await client.receive_all()
         assert client.socket.close_code == 1001
         assert await asyncio.to_thread(server.process.wait, 5) == 0
+
+
+async def test_shutdown_notices_are_spread_over_many_clients():
+    count = 400
+    with running_server(PREFIX, DATABASE_URL="") as server:
+        sockets = [await connect(server.url) for _ in range(count)]
+        clients = [Client(socket) for socket in sockets]
+        await asyncio.gather(*(client.receive() for client in clients))
+
+        began_s = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        told = await asyncio.gather(*(told_at(client) for client in clients))
+        status = await asyncio.to_thread(server.process.wait, 10)
+
+    at_s = sorted(at_s - began_s for at_s, _ in told)
+    waits_ms = {wait_ms for _, wait_ms in told}
+    assert status == 0
+    assert {socket.close_code for socket in sockets} == {1001}
+    # 1,000 a second, 2 s at most.
+    assert 0.3 < at_s[-1] - at_s[0] < 2.0
+    # Nor do they come back together.
+    assert min(waits_ms) < 1_000
+    assert max(waits_ms) > 9_000
+    assert len(waits_ms) > count / 2
+
+
+async def told_at(client: Client) -> tuple[float, int]:
+    """Return when the client was told of the shutdown, and when to come back."""
+    notice, at_s = await client.receive(timeout_s=10), time.monotonic()
+    assert notice["code"] == "SHUTDOWN"
+    assert await client.receive_all() == []
+    return at_s, notice["reconnect_after_ms"]
 
 
 async def test_second_signal_ends_at_once():

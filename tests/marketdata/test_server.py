@@ -23,10 +23,13 @@ from tests.marketdata.server_process import (
     test_database_url,
 )
 
+# Makes pytest-django create the database that the processes use.
+pytestmark = pytest.mark.django_db
+
 PREFIX = f"{settings.CHANNEL_PREFIX}-{uuid4().hex[:8]}"
 TICKS = f"{PREFIX}__group__md.tick.binance.BTCUSDT"
 SETTINGS = {
-    "HEARTBEAT_S": "1",
+    "HEARTBEAT_S": "2",
     "GROUP_GRACE_S": "0.3",
     "ALLOWED_ORIGINS": "https://desk.example",
 }
@@ -312,7 +315,7 @@ async def test_websocket_ping_comes_by_itself(server):
 async def test_heartbeat_comes_by_itself(server):
     async with connect(server.url, ping_interval=None) as connection:
         await connection.recv()
-        heartbeat = json.loads(await asyncio.wait_for(connection.recv(), 3))
+        heartbeat = json.loads(await asyncio.wait_for(connection.recv(), 5))
 
     assert heartbeat["type"] == "heartbeat"
     assert (heartbeat["sent"], heartbeat["queued_bytes"]) == (1, 0)

@@ -97,7 +97,7 @@ async def test_all_that_goes_to_a_slow_reader_stays_whole_and_in_order(
     assert (found[-1]["code"], client.rest) == ("SHUTDOWN", b"")
 
 
-async def test_client_that_never_reads_is_closed_and_costs_others_nothing(
+async def test_compat_12_client_that_never_reads_is_closed_and_costs_others_nothing(
     start, publisher
 ):
     server = start(MAX_QUEUE_BYTES="200000")
@@ -169,8 +169,8 @@ async def test_client_that_answers_no_ping_is_closed_with_4003(start):
         frames += client.frames()
     client.close()
 
-    assert 0.5 < time.monotonic() - began < 5
-    assert [frame.opcode for frame in frames].count(Opcode.PING) == 2
+    assert 0.3 < time.monotonic() - began < 5
+    assert [frame.opcode for frame in frames].count(Opcode.PING) == 1
     assert frames[-1].data[:2] == (4003).to_bytes(2, "big")
 
 

@@ -1,11 +1,11 @@
 """`manage.py run_feed <broker>`: one broker's feed, until it is told to stop."""
 
+import asyncio
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import django.db
 import msgspec
 import structlog
 import uvloop
@@ -16,15 +16,20 @@ from django.core.management.base import CommandError, CommandParser
 
 from brokers.bucket_store import BucketStore
 from brokers.connection import Timing
-from brokers.epochs import claim_epoch
 from brokers.exceptions import InvalidFeedSetting, UnknownAdapter
 from brokers.feed import Feed, FollowedInstrument
+from brokers.gap_watch import FeedGapStore, GapWatch
 from brokers.hub_link import HubLink, Layers
 from brokers.instruments import followed_instruments
+from brokers.lease import Lease
+from brokers.lease_store import LeaseStore, process_name
+from brokers.lease_turns import take_turns
 from brokers.live_topics import LiveOptions, LiveTopics
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
+from brokers.redis.messages import BROKER as REDIS
 from brokers.registry import build_feed
+from brokers.replay.feed import ReplayFeed
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
 from history.journal import Journal
@@ -53,39 +58,61 @@ class Command(UsageCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        name = options["broker"].lower()
         try:
-            feed = build_feed(options["broker"].lower(), settings)
+            build_feed(name, settings)
         except (UnknownAdapter, InvalidFeedSetting) as exc:
             raise CommandError(str(exc), returncode=EXIT_USAGE) from exc
-        epoch = 0 if isinstance(feed, RedisFeed) else _choose_epoch(feed.broker)
         watches_input = options["stop_on_end_of_input"]
-        if not uvloop.run(_run(feed, epoch, watches_input=watches_input)):
+        if not uvloop.run(_run(name, watches_input=watches_input)):
             sys.exit(1)
 
 
-async def _run(feed: Feed, epoch: int, *, watches_input: bool) -> bool:
+async def _run(name: str, *, watches_input: bool) -> bool:
     stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
     if watches_input:
         signal_at_end_of_input()
-    timing = Timing(
+    if name == REDIS:
+        feed = build_feed(name, settings)
+        assert isinstance(feed, RedisFeed)
+        return await (await _redis_runner(feed, _timing())).run(stop)
+    if not settings.DATABASE_URL:
+        log.warning("DATABASE_URL is not set: nothing is stored")
+        return await _turn(name, next_epoch(0, time.time()), None, stop)
+    store = LeaseStore(name, process_name())
+    lease = Lease(store, expiry_s=settings.LEASE_EXPIRY_S)
+    return await take_turns(
+        lease, lambda epoch, over: _turn(name, epoch, lease, over), stop
+    )
+
+
+async def _turn(
+    name: str, epoch: int, lease: Lease | None, over: asyncio.Event
+) -> bool:
+    """Run the feed until ``over``; False if something was left unsent or unstored."""
+    feed = build_feed(name, settings)
+    recorder = None
+    if lease is not None and not isinstance(feed, ReplayFeed):
+        recorder = _recorder(feed.broker, epoch, lease)
+        await recorder.replay()
+    runner = FeedRunner(
+        feed,
+        _outputs(feed, epoch, recorder),
+        load_instruments=lambda: _load_instruments(feed.broker),
+        timing=_timing(),
+    )
+    return await runner.run(over)
+
+
+def _timing() -> Timing:
+    return Timing(
         silence_s=settings.FEED_SILENCE_S,
         reconnect_min_s=settings.RECONNECT_MIN_S,
         reconnect_max_s=settings.RECONNECT_MAX_S,
         refresh_s=settings.CATALOG_REFRESH_S,
+        grace_s=settings.FEED_GRACE_S,
+        reset_s=settings.RECONNECT_RESET_S,
     )
-    if isinstance(feed, RedisFeed):
-        runner = await _redis_runner(feed, timing)
-    else:
-        recorder = _recorder(feed.broker, epoch)
-        if recorder:
-            await recorder.replay()
-        runner = FeedRunner(
-            feed,
-            _outputs(feed, epoch, recorder),
-            load_instruments=lambda: _load_instruments(feed.broker),
-            timing=timing,
-        )
-    return await runner.run(stop)
 
 
 async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:
@@ -137,21 +164,9 @@ def _outputs(feed: Feed, epoch: int, recorder: Recorder | None) -> Outputs:
         ),
     )
     hubs = _hub_link(feed, publisher, live)
-    return Outputs(publisher, recorder, derived=live, hubs=hubs)
-
-
-def _choose_epoch(broker: str) -> int:
-    """Return a new epoch: claimed in the database, by the clock alone without it."""
-    now_s = time.time()
-    if not settings.DATABASE_URL:
-        return next_epoch(0, now_s)
-    try:
-        return claim_epoch(broker, now_s)
-    except django.db.Error as exc:
-        log.warning("epoch not claimed, clock used", broker=broker, error=str(exc))
-        return next_epoch(0, now_s)
-    finally:
-        django.db.connection.close()
+    store = FeedGapStore(feed.broker) if recorder else None
+    gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
+    return Outputs(publisher, recorder, derived=live, hubs=hubs, gaps=gaps)
 
 
 @database_sync_to_async
@@ -159,16 +174,16 @@ def _load_instruments(broker: str) -> list[FollowedInstrument]:
     return followed_instruments(load_catalog(), broker)
 
 
-def _recorder(broker: str, epoch: int) -> Recorder | None:
-    if not settings.DATABASE_URL:
-        log.warning("DATABASE_URL is not set: nothing is stored")
-        return None
-    return Recorder(
+def _recorder(broker: str, epoch: int, lease: Lease) -> Recorder:
+    recorder = Recorder(
         flush_s=settings.RECORDER_FLUSH_S,
         flush_rows=settings.RECORDER_FLUSH_ROWS,
         max_rows=settings.RECORDER_MAX_ROWS,
+        guard=lease.guard(),
         journal=_journal(broker, epoch),
     )
+    recorder.on_superseded = lease.give_up
+    return recorder
 
 
 def _journal(broker: str, epoch: int) -> Journal | None:

@@ -1,17 +1,23 @@
 """`manage.py run_feeds`: a process per enabled broker, started again when it ends."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import django.db
 import structlog
 import uvloop
+from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from brokers.feed_processes import run_processes
 from brokers.registry import adapter_names
 from brokers.stopping import stop_on_signals
+from marketdata.catalog_store import load_enabled_brokers
 from marketdata.commands import UsageCommand
+
+# What is switched in the admin takes effect within 10 s, a slow database included.
+MAX_LOOK_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -21,20 +27,45 @@ class Command(UsageCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        uvloop.run(_run(settings.BROKERS_ENABLED))
+        uvloop.run(_run())
 
 
-async def _run(enabled: Iterable[str]) -> None:
-    stop = stop_on_signals()
-    commands = {}
-    for name in enabled:
-        if name in adapter_names():
-            commands[name] = _argv(name)
-        else:
-            log.warning("enabled broker has no feed yet", broker=name)
-    if not commands:
-        log.warning("no feed to run", enabled=list(enabled))
-    await run_processes(commands, stop)
+async def _run() -> None:
+    choice = _Choice(settings.BROKERS_ENABLED)
+    look_s = min(MAX_LOOK_S, settings.CATALOG_REFRESH_S)
+    await run_processes(choice.commands, stop_on_signals(), look_s=look_s)
+
+
+class _Choice:
+    """The feeds that are to run; what was known last while the database is away."""
+
+    def __init__(self, configured: Sequence[str]) -> None:
+        self._enabled: Sequence[str] = configured
+        self._is_away = False
+        self._told: Sequence[str] = ()
+
+    async def commands(self) -> Mapping[str, Sequence[str]]:
+        """Ask which brokers are enabled, and return the commands of their feeds."""
+        try:
+            self._enabled = await sync_to_async(load_enabled_brokers)()
+            self._is_away = False
+        except django.db.Error as exc:
+            if not self._is_away:
+                error = str(exc).strip()
+                log.warning("enabled brokers cannot be looked up", error=error)
+            self._is_away = True
+        known = [name for name in self._enabled if name in adapter_names()]
+        if self._enabled != self._told:
+            self._tell(known)
+        return {name: _argv(name) for name in known}
+
+    def _tell(self, known: Sequence[str]) -> None:
+        self._told = self._enabled
+        for name in self._enabled:
+            if name not in known:
+                log.warning("enabled broker has no feed yet", broker=name)
+        if not known:
+            log.warning("no feed to run", enabled=list(self._enabled))
 
 
 def _argv(broker: str) -> list[str]:

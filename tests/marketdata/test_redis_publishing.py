@@ -4,8 +4,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from marketdata import redis_pipe
-from marketdata.redis_pipe import PublishingPipe, redis_pool
+from marketdata import redis_publishing
+from marketdata.redis_pipe import redis_pool
+from marketdata.redis_publishing import PublishingPipe
 
 PAYLOAD = b"x" * 100
 
@@ -44,7 +45,7 @@ async def test_redis_that_does_not_answer_fails_all_that_wait(
     private_redis, publishing, monkeypatch
 ):
     await publishing.publish(messages("warm"))
-    monkeypatch.setattr(redis_pipe, "PUBLISH_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(redis_publishing, "PUBLISH_TIMEOUT_S", 0.05)
     private_redis.pause()
 
     results = await asyncio.gather(

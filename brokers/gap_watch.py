@@ -1,0 +1,185 @@
+"""Tells hubs what a feed never got of its broker, and has it stored."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import django.db
+import structlog
+from channels.db import database_sync_to_async
+from redis.exceptions import RedisError
+
+from brokers.connection import FeedState
+from brokers.feed import FollowedInstrument, UpstreamGap
+from brokers.gaps import GapFinder, Key
+from history.feed_gaps import STORED_KINDS, FeedGapRow, select_ends, store_feed_gaps
+from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
+from marketdata.publisher import BatchLayer, Publisher
+from marketdata.records import Record
+
+LOOK_S = 1.0
+PREPARE_TIMEOUT_S = 5.0
+MAX_WAITING = 10_000  # while Redis or the database is away; the oldest go first
+
+log = structlog.get_logger(__name__)
+
+
+class GapStore(Protocol):
+    """Where gaps are kept; both methods raise django.db.Error while it is away."""
+
+    async def ends(self) -> Mapping[Key, int]:
+        """Return until when each topic is stored, in us."""
+
+    async def store(self, gaps: Sequence[FeedGapRow]) -> int:
+        """Store the gaps, each once, and return how many are new."""
+
+
+class FeedGapStore:
+    """The gaps of one broker in the database."""
+
+    def __init__(self, broker: str) -> None:
+        self._broker = broker
+
+    async def ends(self) -> Mapping[Key, int]:
+        """Return until when each topic is stored, in us."""
+        return await database_sync_to_async(select_ends)(self._broker)
+
+    async def store(self, gaps: Sequence[FeedGapRow]) -> int:
+        """Store the gaps, each once, and return how many are new."""
+        return await database_sync_to_async(store_feed_gaps)(self._broker, gaps)
+
+
+class GapWatch:
+    """The gaps of one feed, found here or told by the feed itself.
+
+    While a store or Redis is away they wait. Without a store none is kept.
+    """
+
+    def __init__(
+        self,
+        broker: str,
+        publisher: Publisher,
+        layer: BatchLayer,
+        store: GapStore | None,
+        *,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+    ) -> None:
+        self.followed: Callable[[], Sequence[FollowedInstrument]] = lambda: ()
+        self._broker = broker
+        self._publisher = publisher
+        self._layer = layer
+        self._store = store
+        self._now_us = now_us
+        self._finder = GapFinder({})
+        self._was_live = False
+        self._last_told: dict[Key, UpstreamGap] = {}
+        self._untold: deque[UpstreamGap] = deque(maxlen=MAX_WAITING)
+        self._unstored: deque[FeedGapRow] = deque(maxlen=MAX_WAITING)
+        self._wake = asyncio.Event()
+        self._log = log.bind(broker=broker)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether ``take`` may find something."""
+        return self._finder.is_open
+
+    async def prepare(self) -> None:
+        """Learn until when the records of earlier processes are stored."""
+        if self._store is None:
+            return
+        try:
+            async with asyncio.timeout(PREPARE_TIMEOUT_S):
+                self._finder = GapFinder(await self._store.ends())
+        except (django.db.Error, TimeoutError) as exc:
+            self._log.warning("end of the stored records not known", error=str(exc))
+
+    def enter(self, state: FeedState) -> None:
+        """Note the state of the connection; without instruments nothing is missed."""
+        if state is FeedState.LIVE:
+            self._finder.come_back(self._now_us())
+        elif self._was_live and state is not FeedState.IDLE:
+            self._finder.lose(self._publisher.lasts())
+        self._was_live = state is FeedState.LIVE
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Find the gaps that end with these records, which are not published yet."""
+        for gap in self._finder.take(records):
+            self.tell(gap)
+
+    def tell(self, gap: UpstreamGap) -> None:
+        """Have a gap told and stored; never blocks."""
+        key = gap.kind, gap.symbol
+        before = self._last_told.get(key)
+        if before and (before.from_us, before.to_us) == (gap.from_us, gap.to_us):
+            return  # by the feed and by us
+        self._last_told[key] = gap
+        self._untold.append(gap)
+        if self._store and gap.kind in STORED_KINDS and gap.from_us is not None:
+            to_us = self._now_us() if gap.to_us is None else gap.to_us
+            row = FeedGapRow(gap.symbol, gap.kind, gap.from_us, to_us, gap.reason)
+            self._unstored.append(row)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Tell and store what is found. Never returns."""
+        while True:
+            await self._wait()
+            symbols = {item.symbol for item in self.followed()}
+            for gap in self._finder.settle(self._now_us(), symbols):
+                self.tell(gap)
+            await self._send()
+            await self._keep()
+
+    async def drain(self) -> bool:
+        """Store what waits; False if something could not be stored."""
+        await self._send()
+        await self._keep()
+        return not self._unstored
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _send(self) -> None:
+        gaps = list(self._untold)
+        if not gaps:
+            return
+        told = [
+            ToldGap(gap.kind, gap.symbol, gap.from_us, gap.to_us, gap.reason)
+            for gap in gaps
+        ]
+        content = Gaps(self._broker, self._publisher.epoch, told)
+        message = beat_group(self._broker), encode_message(content)
+        try:
+            await self._layer.group_send_many([message])
+        except (RedisError, OSError):
+            return  # the publisher says that Redis is away
+        _forget(self._untold, gaps)
+
+    async def _keep(self) -> None:
+        rows = list(self._unstored)
+        if self._store is None or not rows:
+            return
+        try:
+            stored = await self._store.store(rows)
+        except django.db.DataError as exc:
+            self._log.error("gaps cannot be stored", error=str(exc).strip())
+        except django.db.Error as exc:
+            self._log.warning("gaps not stored yet", error=str(exc).strip())
+            return
+        else:
+            self._log.info("gaps stored", gaps=stored)
+        _forget(self._unstored, rows)
+
+
+def _forget(waiting: deque, done: list) -> None:  # type: ignore[type-arg]
+    """Take out what was done; more may have come behind it meanwhile."""
+    for item in done:
+        if waiting and waiting[0] is item:
+            waiting.popleft()

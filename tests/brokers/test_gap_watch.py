@@ -1,0 +1,166 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import django.db
+import pytest
+
+from brokers import gap_watch as module
+from brokers.connection import FeedState
+from brokers.feed import FollowedInstrument, UpstreamGap
+from brokers.gap_watch import GapWatch
+from brokers.gaps import Key
+from history.feed_gaps import FeedGapRow
+from marketdata.layer_messages import ToldGap
+from marketdata.publisher import Publisher
+from marketdata.records import Kind
+from tests.brokers.fakes import FakeLayer, tick
+from tests.marketdata.polling import until
+
+NOW_US = 1_704_153_600_000_000
+GAP = UpstreamGap("EURUSD", Kind.TRADE, 3, None, "numbers skipped")
+
+
+class FakeStore:
+    """Keeps gaps; can be away."""
+
+    def __init__(self, ends: Mapping[Key, int]) -> None:
+        self.known = ends
+        self.gaps: list[FeedGapRow] = []
+        self.is_away = False
+
+    async def ends(self) -> Mapping[Key, int]:
+        self._check()
+        return self.known
+
+    async def store(self, gaps: Sequence[FeedGapRow]) -> int:
+        self._check()
+        self.gaps += gaps
+        return len(gaps)
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise django.db.OperationalError("away")
+
+
+class Rig:
+    """A watch with fakes; its clock stands still."""
+
+    def __init__(self, ends: Mapping[Key, int] | None = None) -> None:
+        self.layer = FakeLayer()
+        self.store = FakeStore(ends or {})
+        self.publisher = Publisher(self.layer, 7)
+        self.now_us = NOW_US
+        self.watch = GapWatch(
+            "fake", self.publisher, self.layer, self.store, now_us=lambda: self.now_us
+        )
+        eur = FollowedInstrument("EURUSD", "EURUSD", 5)
+        self.watch.followed = lambda: [eur]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.watch.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look often."""
+    monkeypatch.setattr(module, "LOOK_S", 0.01)
+
+
+def told(rig: Rig) -> Callable[[], bool]:
+    return lambda: bool(rig.layer.gaps)
+
+
+async def test_gap_since_an_earlier_process_is_told_and_stored() -> None:
+    rig = Rig({(Kind.TICK, "EURUSD"): NOW_US - 9})
+    await rig.watch.prepare()
+    rig.watch.enter(FeedState.LIVE)
+
+    rig.watch.take([tick(time_us=NOW_US)])
+    async with rig.running():
+        await until(lambda: rig.store.gaps)
+
+    assert rig.layer.gaps == [
+        ToldGap(Kind.TICK, "EURUSD", NOW_US - 9, NOW_US, "feed not running")
+    ]
+    assert rig.store.gaps == [
+        FeedGapRow("EURUSD", Kind.TICK, NOW_US - 9, NOW_US, "feed not running")
+    ]
+    assert not rig.watch.is_open
+
+
+async def test_gap_of_a_quiet_topic_is_told_some_seconds_later() -> None:
+    rig = Rig()
+    rig.watch.enter(FeedState.LIVE)
+    rig.publisher.publish([tick(time_us=NOW_US - 5)])
+    rig.watch.enter(FeedState.LOST)
+    rig.watch.enter(FeedState.CONNECTING)
+    rig.watch.enter(FeedState.LIVE)
+
+    async with rig.running():
+        await asyncio.sleep(0.03)
+        assert rig.layer.gaps == []
+        rig.now_us += 10_000_000
+        await until(told(rig))
+
+    (gap,) = rig.layer.gaps
+    assert (gap.from_us, gap.to_us, gap.reason) == (
+        NOW_US - 5,
+        NOW_US,
+        "connection lost",
+    )
+    await rig.publisher.drain()
+
+
+async def test_feed_that_has_nothing_to_follow_misses_nothing() -> None:
+    rig = Rig()
+    rig.watch.enter(FeedState.LIVE)
+    rig.publisher.publish([tick()])
+
+    rig.watch.enter(FeedState.IDLE)
+
+    assert not rig.watch.is_open
+    await rig.publisher.drain()
+
+
+async def test_gap_that_the_feed_tells_is_told_once() -> None:
+    rig = Rig()
+
+    rig.watch.tell(GAP)
+    rig.watch.tell(GAP)
+    async with rig.running():
+        await until(lambda: rig.store.gaps)
+
+    assert rig.layer.gaps == [ToldGap(Kind.TRADE, "EURUSD", 3, None, "numbers skipped")]
+    assert [(gap.from_us, gap.to_us) for gap in rig.store.gaps] == [(3, NOW_US)]
+
+
+async def test_gap_of_books_or_without_beginning_is_told_and_not_stored() -> None:
+    rig = Rig()
+
+    rig.watch.tell(UpstreamGap("EURUSD", Kind.ORDERBOOK, 3, 9, "numbers skipped"))
+    rig.watch.tell(UpstreamGap("EURUSD", Kind.TICK, None, 9, "numbers skipped"))
+    async with rig.running():
+        await until(lambda: len(rig.layer.gaps) == 2)
+
+    assert rig.store.gaps == []
+    assert await rig.watch.drain()
+
+
+async def test_gap_waits_while_redis_or_the_database_is_away() -> None:
+    rig = Rig()
+    rig.layer.is_away = rig.store.is_away = True
+    await rig.watch.prepare()
+
+    rig.watch.tell(GAP)
+    assert not await rig.watch.drain()
+    rig.layer.is_away = rig.store.is_away = False
+    assert await rig.watch.drain()
+
+    assert len(rig.layer.gaps) == len(rig.store.gaps) == 1
