@@ -4,9 +4,9 @@
 
 An upstream on real sockets sends ticks of 200 symbols and is killed six times, the
 database is cut off for a tenth of the time (a minute at most), Redis is killed and
-started empty, the feed process is killed and started again. In the end each tick that
-the feed read must be in the store exactly once, and each that was published under the
-number that it was published with. Exit code 1 if not.
+started empty, the feed process is killed with another standing by. In the end each
+tick that the feed read must be in the store exactly once, and each that was published
+under the number that it was published with. Exit code 1 if not.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
@@ -21,10 +22,12 @@ from marketdata.records import Kind
 from marketdata.topics import Topic, group_name
 from tests.brokers.processes import Managed, database_url, manage
 from tests.cuttable_proxy import CuttableProxy, cuttable
+from tests.marketdata.polling import until
 from tests.marketdata.private_redis import PrivateRedis, find_program
 
 MAX_AWAY_S = 60.0
-SETTLE_S, QUIET_S = 60.0, 4.0  # until nothing has been stored for so long
+# At the end, until nothing has been stored for longer than a lease lasts.
+SETTLE_S, QUIET_S = 60.0, 12.0
 # When in the run, as a part of its time, and what.
 UPSTREAM_KILLS = (0.08, 0.2, 0.35, 0.5, 0.65, 0.9)
 DATABASE_CUT, REDIS_KILL, FEED_KILL = 0.3, 0.55, 0.75
@@ -107,32 +110,37 @@ async def run_chaos(duration_s: float, rate: float, tell: Tell) -> tuple[Account
 
 
 class Feeds:
-    """The feed process, and the next one after it was killed."""
+    """The feed's process and one that stands by; ``log`` is of those that ended."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.log = ""
         self._environment = environment
-        self._context = manage("run_feed", "binance", **environment)
-        self._feed: Managed | None = None
+        self._running: list[tuple[AbstractAsyncContextManager[Managed], Managed]] = []
 
     async def start(self) -> None:
-        self._context = manage("run_feed", "binance", **self._environment)
-        self._feed = await self._context.__aenter__()
+        """Start the one, and the other once the first has the lease."""
+        await self._start()
+        await until(lambda: "feed follows" in self._running[0][1].log, timeout_s=30)
+        await self._start()
 
     async def kill(self) -> None:
-        """SIGKILL, and start the next one at once."""
+        """SIGKILL the active one, and start one that stands by for the other."""
         await self._end(signal.SIGKILL)
-        await self.start()
+        await self._start()
 
-    async def stop(self) -> int:
-        """SIGTERM; return the exit code."""
-        return await self._end(signal.SIGTERM)
+    async def stop(self) -> list[int]:
+        """SIGTERM; return the exit codes."""
+        return [await self._end(signal.SIGTERM) for _ in range(len(self._running))]
+
+    async def _start(self) -> None:
+        context = manage("run_feed", "binance", **self._environment)
+        self._running.append((context, await context.__aenter__()))
 
     async def _end(self, number: int) -> int:
-        assert self._feed is not None
-        code = await self._feed.stop(number)
-        self.log += self._feed.log
-        await self._context.__aexit__(None, None, None)
+        context, feed = self._running.pop(0)
+        code = await feed.stop(number)
+        self.log += feed.log
+        await context.__aexit__(None, None, None)
         return code
 
 
@@ -195,7 +203,7 @@ async def _settle(upstream: Upstream, feeds: Feeds, tell: Tell) -> None:
         now = await asyncio.to_thread(_count)
         if now != rows:
             rows, changed_s = now, loop.time()
-    tell(f"feed stopped with exit code {await feeds.stop()}")
+    tell(f"feeds stopped with exit codes {await feeds.stop()}")
 
 
 def _count() -> int:
