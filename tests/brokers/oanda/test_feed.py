@@ -181,6 +181,22 @@ async def test_compat_check_21_silence_ends_the_stream(
     assert running.limits.open == 0
 
 
+async def test_compat_check_21_silence_makes_a_new_stream(
+    server: OandaServer, running: Running
+) -> None:
+    server.beat_s = 0
+    kept = KeptConnection(running.feed, KeptTiming(5, 0.01, 0.02, 1))
+    kept.follow([EUR])
+
+    task = asyncio.create_task(kept.run(running.records.extend))
+    await until(lambda: len(server.streams) == 2)
+    await server.play([price_line("EUR_USD", 1.1, 1.2)])
+    await until(lambda: running.bids("EURUSD") == [1.1])
+    assert kept.is_live
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize("status", [401, 403])
 async def test_compat_check_21_bad_credentials_are_asked_for_once_in_30_s(
     server: OandaServer, running: Running, status: int
