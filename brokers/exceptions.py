@@ -3,6 +3,7 @@
 BrokerError
  +-- UnknownAdapter
  +-- InvalidFeedSetting
+ +-- InvalidCredentials
  +-- MalformedFrame
  +-- FeedLost
       +-- FeedSilent
@@ -36,6 +37,15 @@ class InvalidFeedSetting(BrokerError):
     def __init__(self, setting: str, expected: str, found: object) -> None:
         self.setting = setting
         super().__init__(f"{setting}: expected {expected}, found {found!r}")
+
+
+class InvalidCredentials(BrokerError):
+    """Raised when credentials for a private feed lack a field or cannot be used.
+
+    The text names fields, never what is in them.
+    """
+
+    code = "AUTH_FAILED"
 
 
 class MalformedFrame(BrokerError):

@@ -11,13 +11,21 @@ from brokers.feed import Feed
 from brokers.redis.feed import RedisFeed
 from brokers.redis.upstream import Upstream
 from brokers.simulated.feed import SimulatedFeed
+from marketdata.broker_credentials import Credentials
 from marketdata.redis_pipe import redis_client, redis_pool
 
 
 class Adapter(NamedTuple):
-    """How a broker's feed is made."""
+    """How a broker's feed is made.
+
+    ``build_private`` makes one with a client's credentials, None if there is no such
+    thing; it may raise InvalidCredentials. ``credential_fields`` name what an account
+    consists of.
+    """
 
     build: Callable[[Any], Feed]
+    build_private: Callable[[Any, Credentials], Feed] | None = None
+    credential_fields: tuple[str, ...] = ()
 
 
 def build_feed(name: str, settings: Any) -> Feed:
@@ -27,10 +35,24 @@ def build_feed(name: str, settings: Any) -> Feed:
         UnknownAdapter: there is no program for the broker.
         InvalidFeedSetting: a setting of the feed cannot be used.
     """
+    return adapter_of(name).build(settings)
+
+
+def adapter_of(name: str) -> Adapter:
+    """Return how the broker's feeds are made.
+
+    Raises:
+        UnknownAdapter: there is no program for the broker.
+    """
     adapter = _ADAPTERS.get(name)
     if adapter is None:
         raise UnknownAdapter(name, adapter_names())
-    return adapter.build(settings)
+    return adapter
+
+
+def private_names() -> list[str]:
+    """Return the names of the brokers that have private feeds, sorted."""
+    return sorted(name for name, item in _ADAPTERS.items() if item.build_private)
 
 
 def adapter_names() -> list[str]:

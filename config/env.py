@@ -114,6 +114,8 @@ SIMULATED_SEED = env.int("SIMULATED_SEED", 1)
 FEED_SILENCE_S = env.float("FEED_SILENCE_S", 30.0)
 # Hubs repeat every 10 s what they follow; one that was silent this long has died.
 DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)
+# Of one broker, at a time.
+PRIVATE_FEEDS_MAX = max(0, env.int("PRIVATE_FEEDS_MAX", 100))
 RECONNECT_MIN_S = env.float("RECONNECT_MIN_S", 1.0)
 RECONNECT_MAX_S = env.float("RECONNECT_MAX_S", 60.0)
 

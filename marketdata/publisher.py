@@ -51,7 +51,8 @@ class Publisher:
     the oldest of a topic; their numbers are spent, so subscribers see the hole.
 
     ``stored_numbers`` says by group name up to which number a topic is in the database;
-    it changes while the publisher runs.
+    it changes while the publisher runs. ``owner`` names the private feed of which the
+    records are, if they are of one.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class Publisher:
         epoch: int,
         *,
         stored_numbers: Mapping[str, int] = MappingProxyType({}),
+        owner: str = "",
     ) -> None:
         self.epoch = epoch
         self.counters = PublisherCounters()
         self.stored_numbers = stored_numbers
         self._layer = layer
+        self._owner = owner
         self._lines: dict[tuple[object, ...], OutgoingLine] = {}
         self._waiting: dict[OutgoingLine, None] = {}  # in order of arrival
         self._pending = 0
@@ -87,7 +90,7 @@ class Publisher:
                 key += (record.timeframe, record.price_side)  # type: ignore[union-attr]
             line = self._lines.get(key)
             if line is None:
-                line = self._lines[key] = OutgoingLine(topic_of(record))
+                line = self._lines[key] = OutgoingLine(self._topic_of(record))
             line.head += 1
             numbers.append(line.head)
             line.pending.append(record)
@@ -136,6 +139,10 @@ class Publisher:
                 await asyncio.gather(self._task, return_exceptions=True)
                 self._task = None
         return not self._waiting
+
+    def _topic_of(self, record: Record) -> Topic:
+        topic = topic_of(record)
+        return msgspec.structs.replace(topic, owner=self._owner)
 
     def _line(self, topic: Topic) -> OutgoingLine:
         key: tuple[object, ...] = (_TYPES[topic.kind], topic.broker, topic.symbol)

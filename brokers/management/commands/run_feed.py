@@ -1,7 +1,9 @@
 """`manage.py run_feed <broker>`: one broker's feed, until it is told to stop."""
 
+import asyncio
 import sys
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import django.db
@@ -21,9 +23,10 @@ from brokers.feed import Feed, FollowedInstrument
 from brokers.hub_link import HubLink, Layers
 from brokers.instruments import followed_instruments
 from brokers.live_topics import LiveOptions, LiveTopics
+from brokers.private_serving import serve_beside
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
-from brokers.registry import build_feed
+from brokers.registry import build_feed, private_names
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
 from history.recorder import Recorder
@@ -49,8 +52,16 @@ class Command(UsageCommand):
             action="store_true",
             help="stop too when standard input is closed (run_feeds holds it open)",
         )
+        parser.add_argument(
+            "--private-only",
+            action="store_true",
+            help="serve feeds with clients' own credentials, and no other",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["private_only"]:
+            _serve_private_only(options["broker"].lower(), options)
+            return
         try:
             feed = build_feed(options["broker"].lower(), settings)
         except (UnknownAdapter, InvalidFeedSetting) as exc:
@@ -61,16 +72,48 @@ class Command(UsageCommand):
             sys.exit(1)
 
 
-async def _run(feed: Feed, epoch: int, *, watches_input: bool) -> bool:
-    stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
-    if watches_input:
-        signal_at_end_of_input()
-    timing = Timing(
+def _serve_private_only(broker: str, options: dict[str, Any]) -> None:
+    if broker not in private_names():
+        raise CommandError(f"{broker} has no private feeds", returncode=EXIT_USAGE)
+
+    async def run() -> None:
+        stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
+        if options["stop_on_end_of_input"]:
+            signal_at_end_of_input()
+        await _beside_private(broker, _wait(stop))
+
+    uvloop.run(run())
+
+
+async def _wait(stop: asyncio.Event) -> bool:
+    await stop.wait()
+    return True
+
+
+async def _beside_private(broker: str, main: Coroutine[Any, Any, bool]) -> bool:
+    return await serve_beside(
+        main,
+        broker,
+        settings,
+        load_instruments=lambda: _load_instruments(broker),
+        timing=_timing(),
+    )
+
+
+def _timing() -> Timing:
+    return Timing(
         silence_s=settings.FEED_SILENCE_S,
         reconnect_min_s=settings.RECONNECT_MIN_S,
         reconnect_max_s=settings.RECONNECT_MAX_S,
         refresh_s=settings.CATALOG_REFRESH_S,
     )
+
+
+async def _run(feed: Feed, epoch: int, *, watches_input: bool) -> bool:
+    stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
+    if watches_input:
+        signal_at_end_of_input()
+    timing = _timing()
     if isinstance(feed, RedisFeed):
         runner = await _redis_runner(feed, timing)
     else:
@@ -80,7 +123,7 @@ async def _run(feed: Feed, epoch: int, *, watches_input: bool) -> bool:
             load_instruments=lambda: _load_instruments(feed.broker),
             timing=timing,
         )
-    return await runner.run(stop)
+    return await _beside_private(feed.broker, runner.run(stop))
 
 
 async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:

@@ -9,7 +9,7 @@ import uvloop
 from django.conf import settings
 
 from brokers.feed_processes import run_processes
-from brokers.registry import adapter_names
+from brokers.registry import adapter_names, private_names
 from brokers.stopping import stop_on_signals
 from marketdata.commands import UsageCommand
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class Command(UsageCommand):
-    help = "Run `run_feed` for every enabled broker, until SIGTERM or Ctrl-C."
+    help = "Run `run_feed` for every broker that is enabled or has private feeds."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,6 +32,9 @@ async def _run(enabled: Iterable[str]) -> None:
             commands[name] = _argv(name)
         else:
             log.warning("enabled broker has no feed yet", broker=name)
+    for name in private_names():
+        if name not in commands:
+            commands[name] = [*_argv(name), "--private-only"]
     if not commands:
         log.warning("no feed to run", enabled=list(enabled))
     await run_processes(commands, stop)
