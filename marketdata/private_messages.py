@@ -100,7 +100,7 @@ def _from_plain(type_: type, value: Any) -> Any:
         isinstance(item, str) for item in (*value, *value.values())
     )
     if type_ is not Credentials or not is_text:
-        raise NotImplementedError
+        raise ValueError("not texts")
     return Credentials(value)
 
 
