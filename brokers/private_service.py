@@ -8,8 +8,9 @@ import django.db
 import msgspec
 import structlog
 
+from brokers.account_check import NotAccepted, ask_broker
 from brokers.connection import Timing
-from brokers.exceptions import BrokerError, FeedLost, FeedRefused
+from brokers.exceptions import BrokerError, FeedLost
 from brokers.feed import Feed, FollowedInstrument
 from brokers.hub_link import HubLink, Layers
 from brokers.private_answers import Answers
@@ -35,7 +36,6 @@ REFUSAL_S = 30.0
 MAX_REFUSALS = 1_000
 MAX_CHECKS = 4  # at a time
 EXPIRE_EVERY_S = 1.0
-_UNAUTHORIZED = (401, 403)
 
 LoadInstruments = Callable[[], Awaitable[Sequence[FollowedInstrument]]]
 # None: the broker has no private feeds.
@@ -92,7 +92,7 @@ class PrivateService:
     async def run(self) -> None:
         """Serve until cancelled, then close all."""
         self._membership.join(
-            private_group(self._broker), self._hear, on_joined=self._answers.hello
+            private_group(self._broker), self._hear, on_joined=self._begin
         )
         try:
             await run_together(self._answers.run(), self._expire(), self._refresh())
@@ -102,6 +102,10 @@ class PrivateService:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._membership.close()
+
+    def _begin(self) -> None:
+        self._log.info("private feeds served", supported=self._build is not None)
+        self._answers.hello()
 
     # What hubs say
 
@@ -190,18 +194,16 @@ class PrivateService:
         async with self._checks:
             await self._have_loaded.wait()
             try:
-                await feed.check(list(self._instruments.values())[:1])
-            except FeedRefused as exc:
-                if exc.status not in _UNAUTHORIZED:
-                    return str(exc)
-                reason = "the broker does not accept the credentials"
+                await ask_broker(feed, list(self._instruments.values())[:1])
+            except NotAccepted as exc:
+                reason = str(exc)
                 self._log.info("private feed refused", owner=owner[:8])
                 self._refused[owner] = time.monotonic() + REFUSAL_S, reason
                 if len(self._refused) > MAX_REFUSALS:
                     del self._refused[next(iter(self._refused))]
                 return reason
             except FeedLost as exc:
-                return f"the broker cannot be reached: {exc}"
+                return str(exc)
         return None
 
     def _close_unwanted(self, owner: str) -> None:

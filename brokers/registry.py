@@ -28,14 +28,22 @@ class Adapter(NamedTuple):
     credential_fields: tuple[str, ...] = ()
 
 
-def build_feed(name: str, settings: Any) -> Feed:
+def build_feed(
+    name: str, settings: Any, credentials: Credentials | None = None
+) -> Feed:
     """Return the broker's feed, not yet connected; ``settings`` are Django's.
+
+    ``credentials`` of a stored account take the place of those of the settings.
 
     Raises:
         UnknownAdapter: there is no program for the broker.
         InvalidFeedSetting: a setting of the feed cannot be used.
+        InvalidCredentials: the account lacks a field.
     """
-    return adapter_of(name).build(settings)
+    adapter = adapter_of(name)
+    if credentials is not None and adapter.build_private is not None:
+        return adapter.build_private(settings, credentials)
+    return adapter.build(settings)
 
 
 def adapter_of(name: str) -> Adapter:

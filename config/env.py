@@ -99,6 +99,8 @@ BROKERS_ENABLED = [
         default=[item.name for item in config_file.brokers if item.enabled] + ["redis"],
     )
 ]
+# Fernet keys of stored accounts, the newest first; without any one of SECRET_KEY.
+BROKER_KEYS = env.list("BROKER_KEYS", default=[])
 BINANCE_WS_URL = (
     env.str(
         "BINANCE_WS_URL",

@@ -20,6 +20,7 @@ MAY_IMPORT = {
 }
 # No Django, no I/O, no clock, and of the project only other pure modules.
 PURE = {
+    "brokers/account_cipher.py",
     "brokers/backoff.py",
     "brokers/binance/messages.py",
     "brokers/binance/payloads.py",

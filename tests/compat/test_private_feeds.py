@@ -290,6 +290,37 @@ async def test_private_feed_is_handed_over_to_a_new_feed_process(
         assert len([frame for frame in alice.frames if "id" in frame]) == 2
 
 
+async def test_private_feeds_are_served_where_the_broker_is_not_public(
+    market: Market, broker: LineBroker
+) -> None:
+    market.kill_feed()
+    await asyncio.to_thread(market.start_feed, "--private-only")
+    async with trader(market) as alice, trader(market) as other:
+        await alice.authenticate(A)
+        await alice.follow()
+        await other.follow()
+        await alice.gets(A_PRICE)
+    market.kill_feed()
+    await asyncio.to_thread(market.start_feed)
+
+    assert other.prices == []
+    assert broker.logins[0][1] == A["token"]
+
+
+async def test_authenticate_while_no_feed_process_runs_waits_for_one(
+    market: Market, broker: LineBroker
+) -> None:
+    market.kill_feed()
+    async with trader(market) as alice:
+        answer = asyncio.create_task(alice.authenticate(A))
+        ping = await alice.ask(action="ping")
+        assert not answer.done()
+        await asyncio.to_thread(market.start_feed)
+
+        assert (await answer)["message"] == "Authenticated with oanda"
+    assert ping["type"] == "pong"
+
+
 async def test_compat_check_51_credentials_are_found_nowhere(
     market: Market, broker: LineBroker, private_redis: PrivateRedis, database: str
 ) -> None:

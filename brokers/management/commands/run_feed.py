@@ -15,10 +15,15 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from brokers.account_store import usable_credentials
 from brokers.bucket_store import BucketStore
 from brokers.connection import Timing
 from brokers.epochs import claim_epoch
-from brokers.exceptions import InvalidFeedSetting, UnknownAdapter
+from brokers.exceptions import (
+    InvalidCredentials,
+    InvalidFeedSetting,
+    UnknownAdapter,
+)
 from brokers.feed import Feed, FollowedInstrument
 from brokers.hub_link import HubLink, Layers
 from brokers.instruments import followed_instruments
@@ -63,8 +68,9 @@ class Command(UsageCommand):
             _serve_private_only(options["broker"].lower(), options)
             return
         try:
-            feed = build_feed(options["broker"].lower(), settings)
-        except (UnknownAdapter, InvalidFeedSetting) as exc:
+            name = options["broker"].lower()
+            feed = build_feed(name, settings, usable_credentials(name))
+        except (UnknownAdapter, InvalidFeedSetting, InvalidCredentials) as exc:
             raise CommandError(str(exc), returncode=EXIT_USAGE) from exc
         epoch = 0 if isinstance(feed, RedisFeed) else _choose_epoch(feed.broker)
         watches_input = options["stop_on_end_of_input"]
