@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from io import StringIO
 
@@ -22,7 +24,6 @@ from marketdata.broker_credentials import Credentials
 from marketdata.instruments import load_instruments
 from tests.brokers.line_broker import LineBroker, LineFeed, private_line_feed
 from tests.brokers.processes import ROOT, database_url
-from tests.marketdata.polling import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -197,12 +198,12 @@ def test_build_feed_uses_the_stored_account() -> None:
     assert without._login[0] == "environment"
 
 
-async def test_run_feed_uses_the_stored_account_in_place_of_the_environments(
+def test_run_feed_uses_the_stored_account_in_place_of_the_environments(
     browser: Client, line_broker: LineBroker, prefix: str
 ) -> None:
-    await asyncio.to_thread(browser.post, PAGES + "add/", FORM)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.brokers.line_manage", "run_feed", "oanda"),
+    browser.post(PAGES + "add/", FORM)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.brokers.line_manage", "run_feed", "oanda"],
         cwd=ROOT,
         env={
             **os.environ,
@@ -212,9 +213,12 @@ async def test_run_feed_uses_the_stored_account_in_place_of_the_environments(
         },
     )
     try:
-        await until(lambda: line_broker.logins, timeout_s=20)
+        deadline = time.monotonic() + 20
+        while not line_broker.logins:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
     finally:
         process.terminate()
-        assert await process.wait() == 0
+        assert process.wait(15) == 0
 
     assert set(line_broker.logins) == {tuple(ACCOUNT.values())[::-1]}
