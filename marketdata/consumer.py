@@ -237,6 +237,7 @@ class LiveConsumer(AsyncConsumer):
         self._watch.stop()
         if self._private is not None:
             self._private.close()
+            self._private = None  # it refers back to this
         if self._place is not None:
             self._place.leave()
             self._place = None
