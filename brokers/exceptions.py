@@ -5,6 +5,7 @@ BrokerError
  +-- InvalidFeedSetting
  +-- LeaseLost
  +-- InvalidCredentials
+ +-- AccountUnreadable
  +-- MalformedFrame
  +-- FeedLost
       +-- FeedSilent
@@ -58,6 +59,18 @@ class InvalidCredentials(BrokerError):
     """
 
     code = "AUTH_FAILED"
+
+
+class AccountUnreadable(BrokerError):
+    """Raised when no key decrypts a stored account."""
+
+    code = "ACCOUNT_UNREADABLE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "expected a key of BROKER_KEYS, or SECRET_KEY, to read the stored account; "
+            "found none that does"
+        )
 
 
 class MalformedFrame(BrokerError):

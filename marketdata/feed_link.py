@@ -28,7 +28,7 @@ STATE_TIMEOUT_S = 0.3  # a client waits so long for a feed to say where its topi
 
 
 class FeedLink:
-    """The lines of a hub by broker, and the state of their feeds."""
+    """The lines of a hub by source, and the state of their feeds."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class FeedLink:
 
     def add(self, line: Line) -> None:
         """Listen to the feed of the line's broker."""
-        broker = line.topic.broker
+        broker = line.topic.source
         if broker not in self._brokers:
             self._brokers[broker] = {}
             self._feeds.watch(broker)
@@ -59,7 +59,7 @@ class FeedLink:
 
     def remove(self, line: Line) -> None:
         """Follow the line no more, and tell the feed."""
-        broker = line.topic.broker
+        broker = line.topic.source
         lines = self._brokers[broker]
         del lines[line.topic]
         if not lines:
@@ -80,7 +80,7 @@ class FeedLink:
             for line in lines
             if not line.is_answered.is_set()
             and line.position is None
-            and self._feeds.reason(line.topic.broker) is None
+            and self._feeds.reason(line.topic.source) is None
         ]
         if waits:
             with contextlib.suppress(TimeoutError):
@@ -89,7 +89,7 @@ class FeedLink:
 
     def down_notice(self, topic: Topic) -> Notice | None:
         """Return what to tell of the topic's feed if that is down."""
-        reason = self._feeds.reason(topic.broker)
+        reason = self._feeds.reason(topic.source)
         return Notice(StatusCode.FEED_DOWN, topic, reason) if reason else None
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ MAY_IMPORT = {
 }
 # No Django, no I/O, no clock, and of the project only other pure modules.
 PURE = {
+    "brokers/account_cipher.py",
     "brokers/backoff.py",
     "brokers/binance/messages.py",
     "brokers/binance/payloads.py",
@@ -103,6 +104,7 @@ PURE = {
     "importer/suspects.py",
     "marketdata/addresses.py",
     "marketdata/asgi_extensions.py",
+    "marketdata/broker_credentials.py",
     "marketdata/broker_switches.py",
     "marketdata/candle_building.py",
     "marketdata/catalog.py",
@@ -136,6 +138,7 @@ PURE = {
     "marketdata/origins.py",
     "marketdata/outgoing.py",
     "marketdata/price_basis.py",
+    "marketdata/private_messages.py",
     "marketdata/records.py",
     "marketdata/redis_address.py",
     "marketdata/request_limits.py",
@@ -144,6 +147,7 @@ PURE = {
     "marketdata/sessions/stream.py",
     "marketdata/sessions/unified.py",
     "marketdata/sessions/unified_subscriptions.py",
+    "marketdata/sessions/unified_topics.py",
     "marketdata/stored_records.py",
     "marketdata/symbols.py",
     "marketdata/timeframes.py",
