@@ -7,10 +7,10 @@ from history.columns import TickColumns, checksum
 from importer.exceptions import HourError
 from importer.hours import HOUR_US
 from importer.instruments import ArchiveInstrument
-from importer.market_calendar import is_closed
 from importer.outcomes import Outcome
 from importer.quality_gate import Flaw, clean, dropped_text
 from importer.sources.base import Source
+from marketdata.market_calendar import is_closed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,8 +30,8 @@ from pathlib import Path
 
 from history.timestamps import to_datetime, to_us
 from importer.hours import HOUR_US
-from importer.market_calendar import is_closed
 from marketdata.catalog import InstrumentType
+from marketdata.market_calendar import is_closed
 from tests.importer.bi5_files import PAYLOADS
 from tests.importer.jetta_answers import answer_of_file, with_timestamp
 
