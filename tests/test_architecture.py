@@ -31,6 +31,7 @@ PURE = {
     "brokers/instruments.py",
     "brokers/redis/messages.py",
     "brokers/simulated/prices.py",
+    "brokers/upstream_limits.py",
     "brokers/wanted.py",
     "history/alignment.py",
     "history/answer_cache.py",
