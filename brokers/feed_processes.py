@@ -33,7 +33,10 @@ async def run_processes(choose: Choose, stop: asyncio.Event, *, look_s: float) -
     """
     running: dict[str, _Running] = {}
     async with asyncio.TaskGroup() as group:
-        while (commands := await unless(stop, choose())) is not None:
+        while not stop.is_set():
+            commands = await unless(stop, choose())
+            if commands is None:
+                break
             for name, each in list(running.items()):
                 if each.task.done():
                     del running[name]
