@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from marketdata.catalog import InstrumentType
 from marketdata.records import Kind, Record
 
 Emit = Callable[[Sequence[Record]], None]
@@ -16,6 +17,7 @@ class FollowedInstrument(msgspec.Struct, frozen=True):
     ``symbol`` is canonical, ``broker_symbol`` the broker's spelling, ``decimals`` the
     precision of its prices. ``is_recorded`` says whether its records are to be stored;
     ``kinds`` are those that are wanted, None for all that the feed is set up to give.
+    ``market`` tells when silence is no fault.
     """
 
     symbol: str
@@ -23,6 +25,7 @@ class FollowedInstrument(msgspec.Struct, frozen=True):
     decimals: int
     is_recorded: bool = True
     kinds: frozenset[Kind] | None = None
+    market: InstrumentType = InstrumentType.CRYPTO
 
 
 class UpstreamGap(msgspec.Struct, frozen=True):
