@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: help run dev test fuzz fuzz-ws check fmt bench bench-fanout lock clean venv
+.PHONY: help run dev test fuzz fuzz-ws check fmt bench bench-fanout chaos lock clean venv
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ fmt: venv  ## format the code
 
 bench: venv  ## print the figures of docs/performance.md
 	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks $(ARGS)
+
+chaos: venv  ## kill all that a feed stands on for ten minutes, count the ticks
+	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks.chaos $(ARGS)
 
 bench-fanout: venv  ## print the figures of the fan-out; fails if a limit is missed
 	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks.fanout $(ARGS)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,10 +33,13 @@ def segments_by_epoch(folder: Path) -> dict[int, list[Segment]]:
     """Return the segments of each epoch, both in order."""
     found: dict[int, list[tuple[int, Segment]]] = {}
     for path in folder.iterdir():
-        if match := _NAME.fullmatch(path.name):
-            epoch, index = map(int, match.groups())
-            segment = Segment(path, path.stat().st_size)
-            found.setdefault(epoch, []).append((index, segment))
+        match = _NAME.fullmatch(path.name)
+        # Another process may just have deleted it.
+        with suppress(FileNotFoundError):
+            if match:
+                epoch, index = map(int, match.groups())
+                segment = Segment(path, path.stat().st_size)
+                found.setdefault(epoch, []).append((index, segment))
     return {
         epoch: [segment for _, segment in sorted(found[epoch])]
         for epoch in sorted(found)

@@ -62,7 +62,7 @@ async def test_live_path_client_and_database_get_everything_that_was_sent() -> N
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_compat_check_40_live_tick_is_in_the_1m_candle_within_5_s() -> None:
+async def test_compat_check_40_live_tick_is_in_the_1m_candle_within_2_s() -> None:
     frame = next(item for item in recorded_frames() if "bookTicker" in item)
     payload = json.loads(frame)["data"]
     mid = (float(payload["b"]) + float(payload["a"])) / 2
@@ -88,7 +88,7 @@ async def test_compat_check_40_live_tick_is_in_the_1m_candle_within_5_s() -> Non
             assert await feed.stop() == 0, feed.log
             assert await web.stop() == 0, web.log
 
-    assert took_s <= 5
+    assert took_s <= 2  # the flush is due after 1 s
     assert (candle["close"], candle["ticks"]) == (pytest.approx(mid), 1)
     assert candle["complete"] is False
 

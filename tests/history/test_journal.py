@@ -11,7 +11,7 @@ import structlog
 
 from history.journal import Journal
 from history.journal_left import lock_epoch
-from history.journal_segments import rows_of_segment, total_bytes
+from history.journal_segments import rows_of_segment, segments_by_epoch, total_bytes
 from tests.history.live_rows import tick_row
 
 ROWS = [tick_row(number) for number in range(1, 6)]
@@ -218,3 +218,15 @@ def test_what_a_killed_process_wrote_is_found(tmp_path: Path) -> None:
 
     assert found == [(6, [1, 2, 3, 4, 5, 6])]
     assert [item["event"] for item in logs] == ["journal ends in an unfinished block"]
+
+
+def test_segments_by_epoch_passes_over_what_is_deleted_meanwhile(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "5-000001.journal").symlink_to(tmp_path / "gone")
+    (tmp_path / "5-000002.journal").write_bytes(b"12")
+    (tmp_path / "notes.txt").write_text("not ours")
+
+    (only,) = segments_by_epoch(tmp_path)[5]
+
+    assert (only.path.name, only.size) == ("5-000002.journal", 2)
