@@ -89,6 +89,7 @@ PURE = {
     "importer/suspects.py",
     "marketdata/addresses.py",
     "marketdata/asgi_extensions.py",
+    "marketdata/books.py",
     "marketdata/candle_building.py",
     "marketdata/catalog.py",
     "marketdata/clients.py",
