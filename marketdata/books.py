@@ -6,9 +6,8 @@ import msgspec
 
 from marketdata.records import OrderBook
 
-# Levels per side of a book that is told as a whole: as many as Binance's own answer
-# has by default. What lies farther out comes in when it changes.
-MAX_LEVELS = 1_000
+# Levels per side of a book that is told as a whole: as many as Binance ever answers.
+MAX_LEVELS = 5_000
 
 
 class Book:

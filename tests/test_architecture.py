@@ -21,6 +21,9 @@ MAY_IMPORT = {
 # No Django, no I/O, no clock, and of the project only other pure modules.
 PURE = {
     "brokers/backoff.py",
+    "brokers/binance/answers.py",
+    "brokers/binance/book.py",
+    "brokers/binance/converters.py",
     "brokers/binance/messages.py",
     "brokers/binance/payloads.py",
     "brokers/binance/streams.py",
