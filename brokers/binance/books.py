@@ -26,13 +26,9 @@ log = structlog.get_logger(__name__)
 
 
 class Books:
-    """Makes books of the stream's changes; belongs to one run of a feed.
-
-    ``holes`` counts what was found missing between changes.
-    """
+    """Makes books of the stream's changes; belongs to one run of a feed."""
 
     def __init__(self, rest: BinanceRest, on_gap: OnGap) -> None:
-        self.holes = 0
         self._rest = rest
         self._on_gap = on_gap
         self._books: dict[str, LocalBook] = {}  # by canonical symbol
@@ -60,7 +56,6 @@ class Books:
         if isinstance(found, OrderBook):
             return (found,)
         if isinstance(found, Hole):
-            self.holes += 1
             self._on_gap(_gap(change.symbol, found))
             broker_symbol = self._broker_symbols.get(change.symbol, change.symbol)
             self.want({change.symbol: broker_symbol})

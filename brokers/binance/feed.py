@@ -3,6 +3,7 @@
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
+from brokers.binance.backfill import TradeIds
 from brokers.binance.books import Books
 from brokers.binance.converters import BROKER
 from brokers.binance.intake import Intake
@@ -10,9 +11,9 @@ from brokers.binance.lane import Lane
 from brokers.binance.lanes import Lanes
 from brokers.binance.rest import BinanceRest
 from brokers.binance.streams import stream_names, websocket_address
-from brokers.feed import Emit, FeedCounters, FollowedInstrument, OnGap
+from brokers.feed import Emit, FeedCounters, FollowedInstrument, OnGap, UpstreamGap
 from brokers.run_together import run_together
-from marketdata.records import Kind
+from marketdata.records import Kind, Trade
 
 
 class BinanceFeed:
@@ -37,6 +38,7 @@ class BinanceFeed:
         self._address = websocket_address(base_address)
         self._suffixes = suffixes
         self._rest = rest
+        self._trade_ids = TradeIds()
         self._instruments: Sequence[FollowedInstrument] = ()
         self._books: Books | None = None
         self._intake: Intake | None = None
@@ -60,19 +62,28 @@ class BinanceFeed:
         """
         parts: list[Coroutine[Any, Any, None]] = []
         if self._rest is not None:
-            # Told through our attribute, which may be set while this runs.
-            self._books = Books(self._rest, lambda gap: self.on_gap(gap))
+            self._books = Books(self._rest, self._tell_gap)
             parts.append(self._books.run(emit))
         intake = self._intake = Intake(self.counters, emit, self._books)
         lanes = self._lanes = Lanes(
             lambda: Lane(self._address, intake.take, intake.is_reply, intake.note_asked)
         )
+        intake.on_trade = self._take_trade
         parts += [intake.watch_silence(), lanes.run()]
         try:
             self.follow(self._instruments)
             await run_together(*parts)
         finally:
             self._intake = self._lanes = self._books = None
+
+    def _take_trade(self, trade: Trade) -> None:
+        """Tell of trades that were missed before this one."""
+        if (gap := self._trade_ids.take(trade)) is not None:
+            self._tell_gap(gap)
+
+    def _tell_gap(self, gap: UpstreamGap) -> None:
+        self.counters.gaps += 1
+        self.on_gap(gap)
 
     def _symbols(self) -> dict[str, str]:
         return {item.broker_symbol.upper(): item.symbol for item in self._instruments}

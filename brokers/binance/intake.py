@@ -131,7 +131,6 @@ class Intake:
     def _take_book(self, book: OrderBook, books: Books) -> None:
         if not book.is_snapshot and (told := books.take(book)):
             self._emit(told)
-        self._counters.gaps = books.holes
 
     def _count(self, ignored: Ignored) -> None:
         counters = self._counters
