@@ -1,9 +1,15 @@
 """Trades that were missed: noticed by their ids, fetched over REST."""
 
+import asyncio
 import time
+from collections.abc import Callable, Sequence
+
+import structlog
 
 from brokers.binance.answers import parse_trades
+from brokers.binance.converters import BROKER
 from brokers.binance.rest import BinanceRest
+from brokers.exceptions import MalformedFrame, RequestFailed
 from brokers.feed import UpstreamGap
 from marketdata.records import Kind, Trade
 
@@ -11,7 +17,15 @@ from marketdata.records import Kind, Trade
 PAGE = 1_000
 # What one gap may cost: some hours of a busy market, and 150 requests at most.
 MAX_TRADES = 150_000
+# Between the attempts at one hole.
+RETRY_S = 30.0
+ATTEMPTS = 5
 _PATHS = {"trade": "/api/v3/historicalTrades", "aggTrade": "/api/v3/aggTrades"}
+
+
+OnMissed = Callable[[Sequence[Trade]], None]
+
+log = structlog.get_logger(__name__)
 
 
 class TradeIds:
@@ -84,3 +98,48 @@ async def backfill_trades(
         found += wanted
         next_id = (wanted[-1].trade_id or 0) + 1
     return found
+
+
+class Backfill:
+    """Fetches missed trades behind a feed; what is fetched goes to ``on_missed``."""
+
+    def __init__(
+        self, rest: BinanceRest, on_missed: OnMissed, trade_stream: str
+    ) -> None:
+        self._rest = rest
+        self._on_missed = on_missed
+        self._trade_stream = trade_stream
+        self._holes: asyncio.Queue[tuple[str, str, tuple[int, int]]] = asyncio.Queue()
+
+    def put(self, symbol: str, broker_symbol: str, ids: tuple[int, int]) -> None:
+        """Fetch the trades of a hole, first and last id, when its turn has come."""
+        self._holes.put_nowait((symbol, broker_symbol, ids))
+
+    async def run(self) -> None:
+        """Fetch what is missing, hole by hole. Never returns."""
+        while True:
+            symbol, broker_symbol, ids = await self._holes.get()
+            for _ in range(ATTEMPTS):
+                try:
+                    trades = await backfill_trades(
+                        self._rest,
+                        symbol,
+                        broker_symbol,
+                        ids,
+                        trade_stream=self._trade_stream,
+                    )
+                except (RequestFailed, MalformedFrame) as exc:
+                    log.warning(
+                        "missed trades", broker=BROKER, symbol=symbol, error=str(exc)
+                    )
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    log.info(
+                        "missed trades fetched",
+                        broker=BROKER,
+                        symbol=symbol,
+                        missing=ids[1] - ids[0] + 1,
+                        found=len(trades),
+                    )
+                    self._on_missed(trades)
+                    break

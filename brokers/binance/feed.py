@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from brokers.binance.backfill import TradeIds
+from brokers.binance.backfill import Backfill, OnMissed, TradeIds
 from brokers.binance.books import Books
 from brokers.binance.converters import BROKER
 from brokers.binance.intake import Intake
@@ -21,7 +21,8 @@ class BinanceFeed:
 
     ``base_address`` is the part of the address before `/stream`; ``suffixes`` is what
     ``stream_suffixes`` gave. Frames are read whatever was asked for. With ``rest``
-    books are told whole and then by their changes, without it just their changes.
+    books are told whole and then by their changes, without it just their changes; and
+    trades that were missed are fetched and handed to ``on_missed``, if that is set.
     """
 
     broker = BROKER
@@ -35,12 +36,14 @@ class BinanceFeed:
     ) -> None:
         self.counters = FeedCounters()
         self.on_gap: OnGap = lambda gap: None
+        self.on_missed: OnMissed | None = None
         self._address = websocket_address(base_address)
         self._suffixes = suffixes
         self._rest = rest
         self._trade_ids = TradeIds()
         self._instruments: Sequence[FollowedInstrument] = ()
         self._books: Books | None = None
+        self._backfill: Backfill | None = None
         self._intake: Intake | None = None
         self._lanes: Lanes | None = None
 
@@ -64,6 +67,7 @@ class BinanceFeed:
         if self._rest is not None:
             self._books = Books(self._rest, self._tell_gap)
             parts.append(self._books.run(emit))
+            parts += self._make_backfill(self._rest)
         intake = self._intake = Intake(self.counters, emit, self._books)
         lanes = self._lanes = Lanes(
             lambda: Lane(self._address, intake.take, intake.is_reply, intake.note_asked)
@@ -78,8 +82,22 @@ class BinanceFeed:
 
     def _take_trade(self, trade: Trade) -> None:
         """Tell of trades that were missed before this one."""
+        missing = self._trade_ids.missing(trade)
         if (gap := self._trade_ids.take(trade)) is not None:
             self._tell_gap(gap)
+            if self._backfill is not None and missing is not None:
+                names = {symbol: name for name, symbol in self._symbols().items()}
+                name = names.get(trade.symbol)
+                if name is not None:
+                    self._backfill.put(trade.symbol, name, missing)
+
+    def _make_backfill(self, rest: BinanceRest) -> list[Coroutine[Any, Any, None]]:
+        trade_stream = self._suffixes.get(Kind.TRADE)
+        if self.on_missed is None or trade_stream is None:
+            return []
+        if self._backfill is None:  # what is missing outlives a connection
+            self._backfill = Backfill(rest, self.on_missed, trade_stream)
+        return [self._backfill.run()]
 
     def _tell_gap(self, gap: UpstreamGap) -> None:
         self.counters.gaps += 1

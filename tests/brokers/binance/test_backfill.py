@@ -1,11 +1,17 @@
+import asyncio
+import json
+
 import pytest
 
 from brokers.binance import backfill, rest
 from brokers.binance.backfill import TradeIds, backfill_trades
+from brokers.binance.feed import BinanceFeed
 from brokers.binance.rest import BinanceRest
-from brokers.exceptions import MalformedFrame, RequestFailed
-from marketdata.records import Kind, Side, Trade
+from brokers.exceptions import FeedLost, MalformedFrame, RequestFailed
+from brokers.feed import FollowedInstrument, UpstreamGap
+from marketdata.records import Kind, Record, Side, Trade
 from tests.brokers.replay_server import ReplayServer
+from tests.marketdata.polling import until
 
 FIRST_MS = 1_700_000_000_000
 
@@ -104,6 +110,48 @@ async def test_backfill_raises_what_went_wrong(
     server.answers["/api/v3/historicalTrades"] = lambda fields: {"no": "list"}
     with pytest.raises(MalformedFrame):
         await ids_of(client, 1, 2)
+
+
+async def test_feed_fetches_the_trades_that_it_missed_between_connections(
+    server: ReplayServer, client: BinanceRest
+) -> None:
+    feed = BinanceFeed(server.address, {Kind.TRADE: "trade"}, client)
+    live: list[Record] = []
+    missed: list[Trade] = []
+    gaps: list[UpstreamGap] = []
+    feed.on_missed, feed.on_gap = missed.extend, gaps.append
+    feed.follow([FollowedInstrument("BTCUSDT", "BTCUSDT", 2)])
+
+    for number in (10, 15):
+        asked = len(server.requests)
+        task = asyncio.create_task(feed.run(live.extend))
+        await until(lambda asked=asked: len(server.requests) > asked)
+        await server.send(json.dumps(stream_frame(number)))
+        await until(lambda number=number: live and live[-1].trade_id == number)
+        if number == 10:
+            await server.drop()
+            with pytest.raises(FeedLost):
+                await task
+    await until(lambda: missed)
+
+    assert [item.trade_id for item in missed] == [11, 12, 13, 14]
+    assert [item.trade_id for item in live] == [10, 15]
+    assert len(gaps) == feed.counters.gaps == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def stream_frame(number: int) -> dict:
+    data = {
+        "e": "trade",
+        "s": "BTCUSDT",
+        "t": number,
+        "p": "1.5",
+        "q": "1",
+        "T": FIRST_MS + number,
+        "m": True,
+    }
+    return {"stream": "btcusdt@trade", "data": data}
 
 
 def test_trade_ids_tell_the_hole_before_a_trade() -> None:
