@@ -32,6 +32,7 @@ PURE = {
     "brokers/exceptions.py",
     "brokers/feed.py",
     "brokers/instruments.py",
+    "brokers/missed_trades.py",
     "brokers/redis/messages.py",
     "brokers/simulated/prices.py",
     "history/alignment.py",
