@@ -7,6 +7,7 @@ BrokerError
  +-- InvalidCredentials
  +-- AccountUnreadable
  +-- MalformedFrame
+ +-- RequestFailed
  +-- FeedLost
       +-- FeedSilent
       +-- SubscribeFailed
@@ -82,6 +83,28 @@ class MalformedFrame(BrokerError):
         self.broker = broker
         self.frame = frame[:200]
         super().__init__(f"{broker} sent a frame we cannot read: {reason}")
+
+
+class RequestFailed(BrokerError):
+    """Raised when a broker's REST interface gave no answer that we can use.
+
+    ``status`` is None where there was no answer; ``retry_after_s`` is the least time to
+    wait before the next request.
+    """
+
+    code = "REQUEST_FAILED"
+
+    def __init__(
+        self,
+        request: str,
+        found: object,
+        *,
+        status: int | None = None,
+        retry_after_s: float = 0.0,
+    ) -> None:
+        self.status = status
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{request}: expected an answer, found {found}")
 
 
 class FeedLost(BrokerError):

@@ -47,13 +47,20 @@ OnGap = Callable[[UpstreamGap], None]
 
 
 class FeedCounters(msgspec.Struct):
-    """Frames received, and those of them that gave no record, since the start."""
+    """Frames received, and those of them that gave no record, since the start.
+
+    ``repeated`` had come before; ``silent`` are streams that were asked for and never
+    delivered, ``gaps`` the holes that were found in what did.
+    """
 
     received: int = 0
     malformed: int = 0
     unknown_symbols: int = 0
     unknown_events: int = 0
     no_quotes: int = 0
+    repeated: int = 0
+    silent: int = 0
+    gaps: int = 0
 
 
 class Feed(Protocol):

@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from brokers.binance.feed import BinanceFeed
+from brokers.binance.rest import BinanceRest
 from brokers.binance.streams import stream_suffixes
 from brokers.exceptions import UnknownAdapter
 from brokers.feed import Feed
@@ -84,7 +85,9 @@ def adapter_names() -> list[str]:
 
 def _binance(settings: Any) -> Feed:
     suffixes = stream_suffixes(settings.BINANCE_TYPES, settings.BINANCE_TRADE_STREAM)
-    return BinanceFeed(settings.BINANCE_WS_URL, suffixes)
+    address = settings.BINANCE_REST_URL
+    rest = BinanceRest(address) if address else None
+    return BinanceFeed(settings.BINANCE_WS_URL, suffixes, rest)
 
 
 def _redis(settings: Any) -> Feed:

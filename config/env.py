@@ -108,6 +108,8 @@ BINANCE_WS_URL = (
     )
     or "wss://stream.binance.com:9443"
 )
+# Whole books and trades that were missed; empty: books are told by changes alone.
+BINANCE_REST_URL = env.str("BINANCE_REST_URL", "https://api.binance.com")
 # `trade` or `aggTrade`: a trade's id is the followed stream's own.
 BINANCE_TRADE_STREAM = env.str("BINANCE_TRADE_STREAM", "trade")
 BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"])

@@ -35,7 +35,8 @@ class Follow(msgspec.Struct, frozen=True):
 
     ``conflate_ms`` None delivers each record, otherwise the newest one in so many ms.
     ``since`` (ms, or the client's last frame) starts in the past; with ``snapshot`` the
-    last known record comes first.
+    last known record comes first. ``whole_books`` makes each record of an order book
+    the whole one that it leads to, which can be conflated.
     """
 
     topic: Topic
@@ -43,6 +44,7 @@ class Follow(msgspec.Struct, frozen=True):
     snapshot: bool = False
     since: int | Resume | None = None
     conflate_ms: int | None = None
+    whole_books: bool = False
 
 
 class Send(msgspec.Struct, frozen=True):

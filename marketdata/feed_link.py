@@ -43,6 +43,7 @@ class FeedLink:
         self._delivery = delivery
         self._intake = intake
         self._lag = Lag()
+        intake.on_missed_book = lambda line: self.ask(line.topic)
         self._reconnects = 0
         self._brokers: dict[str, dict[Topic, Line]] = {}
         self._feeds = FeedStates(silent_s, self._tell_state, self._ask_all)

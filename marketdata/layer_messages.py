@@ -42,8 +42,8 @@ class TopicState(
 ):
     """Where a topic is: the number ``head`` was its last, 0 if it had none yet.
 
-    ``last`` is that record (of an order book, the last whole one), or what is known of
-    the time before the epoch. ``is_recorded`` says whether its records are stored.
+    ``last`` is that record (of an order book, the whole one it led to), or what is
+    known of the time before. ``is_recorded`` says whether its records are stored.
     """
 
     epoch: int

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 import structlog
@@ -96,7 +96,9 @@ class Publisher:
             line.head += 1
             numbers.append(line.head)
             line.pending.append(record)
-            if kind is not OrderBook or record.is_snapshot:  # type: ignore[union-attr]
+            if kind is OrderBook:
+                line.take_change(cast(OrderBook, record))
+            else:
                 line.last = record
             self._waiting[line] = None
             self._pending += 1
@@ -126,8 +128,8 @@ class Publisher:
         self._start()
 
     def last(self, topic: Topic) -> Record | None:
-        """Return the newest record; of an order book the newest whole one."""
-        return self._line(topic).last
+        """Return the newest record; of an order book the whole one that it is now."""
+        return self._line(topic).newest()
 
     def lasts(self) -> list[Record]:
         """Return ``last`` of each topic that had a record."""
