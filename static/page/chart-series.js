@@ -1,0 +1,135 @@
+// One chosen series: pages of history, live candles and holes, kept together.
+
+import { describeHoles, holesOf, marksOf, pieces } from "./holes.js";
+import { barOfFrame, barOfRow, catchUpQuery, merge, pageQuery, sinceTime } from "./series.js";
+
+/** @typedef {import("./subscriptions.js").Choice} Choice */
+/** @typedef {import("./holes.js").Hole} Hole */
+
+const PAGE_BARS = 500;
+const CATCH_UP_BARS = 5000;
+export const STEPS_S = { "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400 };
+
+export class ChartSeries extends EventTarget {
+  /** Events: `bars` (detail: the oldest changed time), `holes`, `note` (detail: text).
+   * @param {Choice} choice @param {import("./rest.js").Rest} rest */
+  constructor(choice, rest) {
+    super();
+    this.choice = choice;
+    /** @type {readonly import("./series.js").Bar[]} */
+    this.bars = [];
+    /** @type {Hole[]} */
+    this.holes = [];
+    this._rest = rest;
+    this._ending = new AbortController();
+    /** @type {Promise<void> | null} */
+    this._loading = null;
+    this._hasAll = false;
+    this._coveredFrom = Infinity;
+  }
+
+  /** Where live candles must go on from; null before there is any. */
+  get since() {
+    return sinceTime(this.bars);
+  }
+
+  get marks() {
+    const step = STEPS_S[/** @type {keyof typeof STEPS_S} */ (this.choice.timeframe)];
+    const marks = marksOf(this.bars, this.holes, step);
+    return marks.map(({ time, holes }) => ({ time, text: describeHoles(holes) }));
+  }
+
+  /** Load the page before the oldest bar; one at a time, nothing when all is there. */
+  loadOlder() {
+    if (!this._hasAll) this._loading ??= this._loadPage().finally(() => (this._loading = null));
+    return this._loading ?? Promise.resolve();
+  }
+
+  async _loadPage() {
+    try {
+      const rows = await this._read("/api/candles", pageQuery(this.choice, this.bars, PAGE_BARS));
+      this._hasAll = rows.length < PAGE_BARS;
+      this._merge(rows.map(barOfRow));
+      await this._loadHoles();
+    } catch (error) {
+      this._tell(error);
+    }
+  }
+
+  /** Load what came since the newest complete bar: called once live candles are
+   * promised, so that none falls between the last page and them. */
+  async catchUp() {
+    await this.loadOlderOnce();
+    try {
+      for (let count = CATCH_UP_BARS; count === CATCH_UP_BARS && this.bars.length; ) {
+        const query = catchUpQuery(this.choice, this.bars, CATCH_UP_BARS);
+        const rows = await this._read("/api/candles", query);
+        this._merge(rows.map(barOfRow));
+        count = rows.length;
+      }
+    } catch (error) {
+      this._tell(error);
+    }
+  }
+
+  /** Wait for the page that is being read; read the first one if there is none. */
+  async loadOlderOnce() {
+    await (this._loading ?? (this.bars.length ? null : this.loadOlder()));
+  }
+
+  /** @param {any} frame a live candle of this choice */
+  receive(frame) {
+    this._merge([barOfFrame(frame)]);
+  }
+
+  /** @param {any} frame a GAP */
+  addGap(frame) {
+    if (frame.from == null || frame.to == null) return;
+    const hole = { from: frame.from / 1000, to: frame.to / 1000, reason: "gap" };
+    this._addHoles([hole]);
+  }
+
+  end() {
+    this._ending.abort();
+  }
+
+  async _loadHoles() {
+    if (!this.bars.length) return;
+    const { symbol, broker } = this.choice;
+    const to = Math.min(this._coveredFrom, Math.floor(Date.now() / 1000));
+    const from = this.bars[0].time;
+    this._coveredFrom = Math.min(from, this._coveredFrom);
+    for (const piece of pieces(from, to)) {
+      const query = new URLSearchParams({ symbol, broker, from: `${piece.from}`, to: `${piece.to}` });
+      this._addHoles(holesOf(await this._read("/api/coverage", query)));
+    }
+  }
+
+  /** @param {Hole[]} holes */
+  _addHoles(holes) {
+    if (!holes.length || this._ending.signal.aborted) return;
+    const keys = new Set(this.holes.map((hole) => `${hole.from} ${hole.reason}`));
+    const fresh = holes.filter((hole) => !keys.has(`${hole.from} ${hole.reason}`));
+    this.holes = [...this.holes, ...fresh].sort((a, b) => a.from - b.from);
+    this.dispatchEvent(new Event("holes"));
+  }
+
+  /** @param {import("./series.js").Bar[]} incoming */
+  _merge(incoming) {
+    if (this._ending.signal.aborted) return;
+    const { bars, changedFrom } = merge(this.bars, incoming);
+    this.bars = bars;
+    if (changedFrom != null) this.dispatchEvent(new CustomEvent("bars", { detail: changedFrom }));
+  }
+
+  /** @param {string} path @param {URLSearchParams} query */
+  _read(path, query) {
+    return this._rest.readPatiently(`${path}?${query}`, this._ending.signal);
+  }
+
+  /** @param {any} error */
+  _tell(error) {
+    if (this._ending.signal.aborted) return;
+    this.dispatchEvent(new CustomEvent("note", { detail: error.message }));
+  }
+}
