@@ -52,7 +52,7 @@ export class ChartPanel {
   show(instrument, broker) {
     this._instrument = instrument;
     this._broker.replaceChildren(
-      ...instrument.carriers.map((item) => new Option(item.isSimulated ? `${item.broker} (simulated)` : item.broker, item.broker)),
+      ...instrument.carriers.map((item) => new Option(nameOf(item), item.broker)),
     );
     this._choose({ broker });
   }
@@ -148,7 +148,7 @@ export class ChartPanel {
     details.hidden = !marks.length;
     const word = marks.length === 1 ? "place" : "places";
     /** @type {HTMLElement} */ (details.querySelector("summary")).textContent =
-      `Data are missing in ${marks.length} ${word}`;
+      `Data are missing in ${marks.length} ${word} (of the last year shown)`;
     const items = marks.map(({ time, text }) => {
       const item = document.createElement("li");
       item.textContent = `${new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ")}: ${text}`;
@@ -173,6 +173,11 @@ export class ChartPanel {
   _tell(text) {
     this._note.textContent = text;
   }
+}
+
+/** @param {Carrier} carrier */
+function nameOf({ broker, isSimulated }) {
+  return isSimulated && !broker.includes("simulated") ? `${broker} (simulated)` : broker;
 }
 
 /** @param {string} id @returns {HTMLElement} */

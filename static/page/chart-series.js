@@ -8,6 +8,7 @@ import { barOfFrame, barOfRow, catchUpQuery, merge, pageQuery, sinceTime } from 
 
 const PAGE_BARS = 500;
 const CATCH_UP_BARS = 5000;
+const COVERED_S = 366 * 86_400; // a year of hours is 500 KB: no more is asked for
 export const STEPS_S = { "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400 };
 
 export class ChartSeries extends EventTarget {
@@ -93,14 +94,16 @@ export class ChartSeries extends EventTarget {
     this._ending.abort();
   }
 
+  // Between the bars only: asked up to now, a series that ended years ago would bring
+  // megabytes of missing hours.
   async _loadHoles() {
-    if (!this.bars.length) return;
+    const last = this.bars.at(-1);
+    if (!last) return;
     const { symbol, broker } = this.choice;
-    const to = Math.min(this._coveredFrom, Math.floor(Date.now() / 1000));
-    const from = this.bars[0].time;
-    this._coveredFrom = Math.min(from, this._coveredFrom);
-    for (const piece of pieces(from, to)) {
+    const from = Math.max(this.bars[0].time, last.time - COVERED_S);
+    for (const piece of pieces(from, Math.min(this._coveredFrom, last.time))) {
       const query = new URLSearchParams({ symbol, broker, from: `${piece.from}`, to: `${piece.to}` });
+      this._coveredFrom = piece.from;
       this._addHoles(holesOf(await this._read("/api/coverage", query)));
     }
   }
