@@ -1,7 +1,7 @@
 """The chart library of the page at `/`, fetched by npm from the lock, once.
 
 <repository>/node_modules   npm's folder, ignored by git
-<repository>/static/vendor  what the page loads: the library, gzip beside it, its licence
+<repository>/static/vendor  the library and its licence, gzip beside each
 """
 
 from __future__ import annotations

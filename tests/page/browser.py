@@ -5,6 +5,7 @@ import base64
 import itertools
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -75,11 +76,11 @@ class Page:
 
     async def until(self, expression: str, timeout_s: float = 20) -> Any:
         """Return the expression's value as soon as it is true."""
-        value = None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                while not (value := await self.evaluate(expression)):
-                    await asyncio.sleep(0.05)
+        deadline_s = time.monotonic() + timeout_s
+        while not (value := await self.evaluate(expression)):
+            if time.monotonic() > deadline_s:
+                break
+            await asyncio.sleep(0.05)
         assert value, f"{expression} stayed {value!r}; problems: {self.problems}"
         return value
 
@@ -97,8 +98,7 @@ class Page:
     async def picture(self, path: Path) -> None:
         """Store what is seen as a PNG."""
         shot = await self.call("Page.captureScreenshot", format="png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
 
 
 @asynccontextmanager
