@@ -10,9 +10,9 @@ import shutil
 from pathlib import Path
 
 from . import packages
-from .patching import patch
+from .patching import ensure_patchelf, library_folders, patch
 from .paths import find_layout, make_open_folder
-from .processes import locked
+from .processes import locked, run
 
 INSTALLED = (
     "chromium-headless-shell",
@@ -58,8 +58,22 @@ def ensure_packages(cache: Path) -> Path:
             packages.check_disk(cache)
             packages.fetch(cache, PACKAGES, "Chromium for tests (200 MB, once)")
             packages.unpack(cache)
+            flatten_pulse(root, tools=cache / "tools")
             patch(root, tools=cache / "tools", names=(PROGRAM,))
             fonts = FONTS.format(fonts=root / "usr/share/fonts", cache=cache / "fonts")
             (cache / "fonts.conf").write_text(fonts)
             (cache / "stamp.json").write_text(json.dumps({"root": str(root)}))
     return root
+
+
+def flatten_pulse(root: Path, *, tools: Path) -> None:
+    """Put PulseAudio's private library beside the others.
+
+    Its users look for it at the absolute place where Debian installs it.
+    """
+    patchelf = ensure_patchelf(tools)
+    for folder in library_folders(root):
+        for library in folder.glob("pulseaudio/*.so"):
+            library.rename(folder / library.name)
+        for user in folder.glob("libpulse*.so*"):
+            run([patchelf, "--remove-rpath", user.resolve()])

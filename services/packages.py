@@ -101,7 +101,7 @@ def check_disk(cache: Path) -> None:
 
 
 def fetch(cache: Path, names: Sequence[str], what: str) -> None:
-    """Download the named packages and all they depend on, from the first mirror that works.
+    """Download packages and all they depend on, from the first mirror that works.
 
     Raises: DownloadFailedError with what each mirror's try said.
     """

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import itertools
 import json
+import os
 import re
 import time
 from collections.abc import AsyncIterator
@@ -63,6 +64,11 @@ class Page:
             await self.call(f"{domain}.enable")
         await self.call("Page.navigate", url=url)
 
+    async def block(self, *patterns: str) -> None:
+        """Let loads of these addresses fail."""
+        await self.call("Network.enable")
+        await self.call("Network.setBlockedURLs", urls=list(patterns))
+
     async def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression."""
         result = await self.call(
@@ -103,7 +109,11 @@ class Page:
 
 @asynccontextmanager
 async def browsing(
-    program: list[str], profile: Path, *, size: str = "1280,800"
+    program: list[str],
+    profile: Path,
+    *,
+    environ: dict[str, str],
+    size: str = "1280,800",
 ) -> AsyncIterator[Page]:
     """Start a browser with one empty tab; it ends with the context."""
     process = await asyncio.create_subprocess_exec(
@@ -112,6 +122,7 @@ async def browsing(
         f"--window-size={size}",
         f"--user-data-dir={profile}",
         "about:blank",
+        env={**os.environ, **environ},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )

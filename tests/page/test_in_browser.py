@@ -1,0 +1,139 @@
+"""The page in a headless Chromium, on a running server and simulated feed."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from services.chromium import find_chromium
+from services.ports import find_free
+from tests.brokers.processes import Managed, manage
+from tests.marketdata.polling import until
+from tests.page.browser import Page, browsing
+from tests.test_live_path import prepare
+
+PICTURES = Path(__file__).resolve().parents[2] / "var" / "pictures"
+MAX_FIRST_LOAD_BYTES = 300_000
+ROW = "document.querySelector('[data-series=\"simulated EURUSD\"]')"
+BID = f"{ROW}?.querySelector('.price').textContent"
+CONNECTION = "document.getElementById('connection').dataset.phase"
+NEWEST = "Number(document.getElementById('chart').dataset.newest)"
+TITLE = "document.getElementById('chart-title').textContent"
+
+
+@pytest.fixture
+def settings_of_processes() -> dict[str, str]:
+    return {
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "BROKERS_ENABLED": "simulated",
+        "CHANNEL_PREFIX": f"browser-{uuid4().hex[:8]}",
+        "PORT": str(find_free()),
+    }
+
+
+@asynccontextmanager
+async def serving(settings: dict[str, str]) -> AsyncIterator[Managed]:
+    async with manage("serve", "--host", "127.0.0.1", **settings) as web:
+        await until(lambda: "listening on" in web.log, timeout_s=20)
+        yield web
+
+
+@asynccontextmanager
+async def showing(
+    address: str, folder: Path, *, size: str = "1280,800"
+) -> AsyncIterator[Page]:
+    """Open the page and wait for prices and candles."""
+    program, environ = await asyncio.to_thread(find_chromium)
+    async with browsing([str(program)], folder, environ=environ, size=size) as page:
+        await page.open(address)
+        await page.until(f"/\\d/.test({BID} ?? '')")
+        await page.until(f"{NEWEST} > 0", timeout_s=30)
+        yield page
+
+
+def address_of(web: Managed) -> str:
+    host = urlsplit(re.search(r"ws://\S+", web.log)[0]).netloc
+    return f"http://{host}/#simulated/EURUSD"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_page_shows_prices_that_move_and_a_chart_that_resumes(
+    settings_of_processes: dict[str, str], tmp_path: Path
+) -> None:
+    await asyncio.to_thread(prepare)
+    async with manage("run_feed", "simulated", **settings_of_processes) as feed:
+        async with serving(settings_of_processes) as web:
+            address = address_of(web)
+            async with showing(address, tmp_path) as page:
+                first_load = page.received_bytes
+                await see_prices_move(page)
+                await see_what_is_charted(page)
+                await switch_by_keyboard(page)
+                PICTURES.mkdir(parents=True, exist_ok=True)
+                await page.picture(PICTURES / "page.png")
+
+                await web.stop()
+                await page.until(f"{CONNECTION} === 'waiting'")
+                async with serving(settings_of_processes):
+                    await page.evaluate("document.getElementById('reconnect').click()")
+                    await page.until(f"{CONNECTION} === 'open'", timeout_s=40)
+                    await see_prices_move(page)
+
+                problems = page.problems
+        assert await feed.stop() == 0, feed.log
+    assert first_load < MAX_FIRST_LOAD_BYTES
+    # What the browser says of a server that is away is no defect of the page.
+    assert [item for item in problems if "ERR_CONNECTION" not in item] == []
+
+
+async def see_prices_move(page: Page) -> None:
+    before = await page.evaluate(BID)
+
+    await page.until(f"{BID} !== '{before}'")
+    await page.until("document.querySelector('.price[data-went]') !== null")
+
+
+async def see_what_is_charted(page: Page) -> None:
+    assert await page.evaluate(TITLE) == "EUR/USD · 1m"
+    source = await page.evaluate("document.getElementById('source').textContent")
+    assert source == (
+        "mid prices of one broker: simulated made-up prices (history and live)"
+    )
+    assert await page.evaluate("document.querySelectorAll('#chart canvas').length > 0")
+    badge = await page.evaluate(f"{ROW}.querySelector('.badge').textContent")
+    assert badge == "simulated"
+
+
+async def switch_by_keyboard(page: Page) -> None:
+    """An arrow key goes from 1m to 5m; its newest candle begins at a full 5 minutes."""
+    await page.evaluate("document.querySelector('[name=timeframe]').focus()")
+    await page.press("ArrowRight", 39)
+
+    await page.until(f"{TITLE} === 'EUR/USD · 5m'")
+    await page.until(f"{NEWEST} % 300 === 0")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_page_without_its_chart_library_says_so_and_prices_move(
+    settings_of_processes: dict[str, str], tmp_path: Path
+) -> None:
+    await asyncio.to_thread(prepare)
+    program, environ = await asyncio.to_thread(find_chromium)
+    async with (
+        manage("run_feed", "simulated", **settings_of_processes),
+        serving(settings_of_processes) as web,
+        browsing([str(program)], tmp_path, environ=environ) as page,
+    ):
+        await page.block("*/static/vendor/*")
+        await page.open(address_of(web))
+
+        await page.until(f"/\\d/.test({BID} ?? '')")
+        await see_prices_move(page)
+        text = await page.evaluate("document.getElementById('chart').textContent")
+
+    assert text.startswith("The chart library is not installed on this server")
