@@ -12,18 +12,24 @@ import pytest
 
 from services.chromium import find_chromium
 from services.ports import find_free
-from tests.brokers.processes import Managed, manage
+from tests.brokers.processes import ROOT, Managed, manage
 from tests.marketdata.polling import until
 from tests.page.browser import Page, browsing
 from tests.test_live_path import prepare
 
-PICTURES = Path(__file__).resolve().parents[2] / "var" / "pictures"
+PICTURES = ROOT / "var" / "pictures"
 MAX_FIRST_LOAD_BYTES = 300_000
 ROW = "document.querySelector('[data-series=\"simulated EURUSD\"]')"
 BID = f"{ROW}?.querySelector('.price').textContent"
 CONNECTION = "document.getElementById('connection').dataset.phase"
 NEWEST = "Number(document.getElementById('chart').dataset.newest)"
+BARS = "Number(document.getElementById('chart').dataset.bars)"
 TITLE = "document.getElementById('chart-title').textContent"
+
+
+@pytest.fixture(autouse=True)
+def _pictures() -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture
@@ -74,7 +80,6 @@ async def test_page_shows_prices_that_move_and_a_chart_that_resumes(
                 await see_prices_move(page)
                 await see_what_is_charted(page)
                 await switch_by_keyboard(page)
-                PICTURES.mkdir(parents=True, exist_ok=True)
                 await page.picture(PICTURES / "page.png")
 
                 await web.stop()
@@ -116,6 +121,46 @@ async def switch_by_keyboard(page: Page) -> None:
 
     await page.until(f"{TITLE} === 'EUR/USD · 5m'")
     await page.until(f"{NEWEST} % 300 === 0")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_scrolling_back_brings_all_of_the_imported_day(
+    settings_of_processes: dict[str, str], tmp_path: Path
+) -> None:
+    await asyncio.to_thread(prepare)
+    await import_day(settings_of_processes)
+    async with (
+        manage("run_feed", "simulated", **settings_of_processes),
+        serving(settings_of_processes) as web,
+        showing(address_of(web), tmp_path, size="390,844") as page,
+    ):
+        await page.evaluate(
+            "{const list = document.getElementById('broker'); list.value = 'dukascopy';"
+            "list.dispatchEvent(new Event('change'));}"
+        )
+        await page.until(f"{BARS} === 500")
+        await page.evaluate("document.getElementById('chart').focus()")
+        for bars in (1000, 1440):
+            before = await page.evaluate(BARS)
+            while await page.evaluate(BARS) == before:
+                await page.press("PageUp", 33)
+            await page.until(f"{BARS} === {bars}")
+        oldest = await page.evaluate("document.getElementById('chart').dataset.oldest")
+        source = await page.evaluate("document.getElementById('source').textContent")
+        await page.picture(PICTURES / "page-phone.png")
+        problems = page.problems
+
+    assert oldest == "1549238400"
+    assert "dukascopy (history only" in source
+    assert problems == []
+
+
+async def import_day(settings: dict[str, str]) -> None:
+    source = f"bi5-dir:{ROOT / 'tests' / 'payloads' / 'dukascopy'}"
+    day = ["--from", "2019-02-04", "--to", "2019-02-04", "--source", source]
+    command = manage("import_ticks", "--symbol", "EURUSD", *day, **settings)
+    async with command as importing:
+        assert await importing.wait(60) == 0, importing.log
 
 
 @pytest.mark.django_db(transaction=True)
