@@ -51,7 +51,8 @@ export class ChartSeries extends EventTarget {
       const rows = await this._read("/api/candles", pageQuery(this.choice, this.bars, PAGE_BARS));
       this._hasAll = rows.length < PAGE_BARS;
       this._merge(rows.map(barOfRow));
-      await this._loadHoles();
+      // Scrolling on need not wait for it.
+      this._loadHoles().catch((error) => this._tell(error));
     } catch (error) {
       this._tell(error);
     }

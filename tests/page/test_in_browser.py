@@ -141,10 +141,7 @@ async def test_scrolling_back_brings_all_of_the_imported_day(
         await page.until(f"{BARS} === 500")
         await page.evaluate("document.getElementById('chart').focus()")
         for bars in (1000, 1440):
-            before = await page.evaluate(BARS)
-            while await page.evaluate(BARS) == before:
-                await page.press("PageUp", 33)
-            await page.until(f"{BARS} === {bars}")
+            await scroll_back_to(page, bars)
         oldest = await page.evaluate("document.getElementById('chart').dataset.oldest")
         source = await page.evaluate("document.getElementById('source').textContent")
         await page.picture(PICTURES / "page-phone.png")
@@ -153,6 +150,14 @@ async def test_scrolling_back_brings_all_of_the_imported_day(
     assert oldest == "1549238400"
     assert "dukascopy (history only" in source
     assert problems == []
+
+
+async def scroll_back_to(page: Page, bars: int) -> None:
+    """Press Page Up until the chart has so many bars."""
+    async with asyncio.timeout(30):
+        while (now := await page.evaluate(BARS)) != bars:
+            assert now < bars, now
+            await page.press("PageUp", 33)
 
 
 async def import_day(settings: dict[str, str]) -> None:
