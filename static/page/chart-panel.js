@@ -28,6 +28,8 @@ export class ChartPanel {
     this._series = null;
     /** @type {Instrument | null} */
     this._instrument = null;
+    /** @type {Carrier | undefined} */
+    this._carrier = undefined;
     this._timeframe = "1m";
     this._price = "mid";
     fillRadios("timeframe", Object.keys(STEPS_S), this._timeframe, (value) => this._choose({ timeframe: value }));

@@ -1,6 +1,7 @@
 // One chosen series: pages of history, live candles and holes, kept together.
 
 import { describeHoles, holesOf, marksOf, pieces } from "./holes.js";
+import { RestError } from "./rest.js";
 import { barOfFrame, barOfRow, catchUpQuery, merge, pageQuery, sinceTime } from "./series.js";
 
 /** @typedef {import("./subscriptions.js").Choice} Choice */
@@ -48,7 +49,8 @@ export class ChartSeries extends EventTarget {
 
   async _loadPage() {
     try {
-      const rows = await this._read("/api/candles", pageQuery(this.choice, this.bars, PAGE_BARS));
+      const query = pageQuery(this.choice, this.bars, PAGE_BARS);
+      const rows = (await this._read("/api/candles", query)) ?? [];
       this._hasAll = rows.length < PAGE_BARS;
       this._merge(rows.map(barOfRow));
       // Scrolling on need not wait for it.
@@ -65,7 +67,7 @@ export class ChartSeries extends EventTarget {
     try {
       for (let count = CATCH_UP_BARS; count === CATCH_UP_BARS && this.bars.length; ) {
         const query = catchUpQuery(this.choice, this.bars, CATCH_UP_BARS);
-        const rows = await this._read("/api/candles", query);
+        const rows = (await this._read("/api/candles", query)) ?? [];
         this._merge(rows.map(barOfRow));
         count = rows.length;
       }
@@ -105,7 +107,8 @@ export class ChartSeries extends EventTarget {
     for (const piece of pieces(from, Math.min(this._coveredFrom, last.time))) {
       const query = new URLSearchParams({ symbol, broker, from: `${piece.from}`, to: `${piece.to}` });
       this._coveredFrom = piece.from;
-      this._addHoles(holesOf(await this._read("/api/coverage", query)));
+      const coverage = await this._read("/api/coverage", query);
+      if (coverage) this._addHoles(holesOf(coverage));
     }
   }
 
@@ -126,9 +129,15 @@ export class ChartSeries extends EventTarget {
     if (changedFrom != null) this.dispatchEvent(new CustomEvent("bars", { detail: changedFrom }));
   }
 
-  /** @param {string} path @param {URLSearchParams} query */
-  _read(path, query) {
-    return this._rest.readPatiently(`${path}?${query}`, this._ending.signal);
+  /** Return the answer; null when nothing is stored of the series yet.
+   * @param {string} path @param {URLSearchParams} query */
+  async _read(path, query) {
+    try {
+      return await this._rest.readPatiently(`${path}?${query}`, this._ending.signal);
+    } catch (error) {
+      if (error instanceof RestError && error.status === 404) return null;
+      throw error;
+    }
   }
 
   /** @param {any} error */

@@ -58,7 +58,9 @@ export function merge(bars, incoming) {
   return { bars: merged, changedFrom };
 }
 
-// The way of a live frame: no copy into a map.
+/** The way of a live frame: no copy into a map.
+ * @param {readonly Bar[]} bars @param {Bar} last @param {Bar} bar
+ * @returns {{bars: readonly Bar[], changedFrom: number | null}} */
 function mergeNewest(bars, last, bar) {
   const isOpen = bar.time === last.time;
   if (isOpen && (!supersedes(last, bar) || isSame(last, bar))) {

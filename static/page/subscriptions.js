@@ -44,7 +44,7 @@ export function chartBrokers(symbols, brokers, symbol) {
       hasData: carrier.latest != null,
     }))
     .filter((/** @type {any} */ item) => item.isLive || item.hasData)
-    .map(({ broker, isLive, isSimulated }) => ({ broker, isLive, isSimulated }));
+    .map((/** @type {any} */ { broker, isLive, isSimulated }) => ({ broker, isLive, isSimulated }));
 }
 
 /** Return the requests for the watch list's ticks, one per broker.
