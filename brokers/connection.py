@@ -14,7 +14,11 @@ from brokers.backoff import Backoff
 from brokers.exceptions import FeedLost, FeedRefused, FeedSilent
 from brokers.feed import Emit, Feed, FollowedInstrument
 from brokers.run_together import run_together
+from marketdata.catalog import InstrumentType
+from marketdata.market_calendar import is_closed
 from marketdata.records import Record
+
+_HOUR_US = 3_600_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +55,21 @@ class KeptConnection:
     ``on_state`` is told each state that it enters.
     """
 
-    def __init__(self, feed: Feed, timing: Timing) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        timing: Timing,
+        *,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+    ) -> None:
         self.state = FeedState.STARTING
         self.reconnects = 0
         self.followed: Sequence[FollowedInstrument] = ()
         self.on_state: Callable[[FeedState], None] = lambda state: None
         self._feed = feed
         self._timing = timing
+        self._now_us = now_us
+        self._markets: frozenset[InstrumentType] = frozenset()
         self._may_connect = asyncio.Event()
         self._log = log.bind(broker=feed.broker)
 
@@ -71,6 +83,7 @@ class KeptConnection:
         if followed != self.followed:
             self._log.info("feed follows", instruments=len(followed))
             self.followed = followed
+            self._markets = frozenset(item.market for item in followed)
             self._feed.follow(followed)
         if followed:
             self._may_connect.set()
@@ -118,7 +131,8 @@ class KeptConnection:
     async def _watch_silence(self) -> None:
         """Raise FeedSilent when the feed's count stood still for too long.
 
-        What is counted without giving records, as heartbeats are, shows life, too.
+        What is counted without giving records, as heartbeats are, shows life, too. No
+        silence is too long while all followed markets are closed.
         """
         silence_s = self._timing.silence_s
         received, changed_s = self._feed.counters.received, time.monotonic()
@@ -128,12 +142,18 @@ class KeptConnection:
                 received, changed_s = self._feed.counters.received, now_s
                 if self.state in (FeedState.OPENING, FeedState.CONNECTING):
                     self._enter(FeedState.LIVE)
-            elif not self._may_connect.is_set():
+            elif not self._may_connect.is_set() or self._is_closed():
                 changed_s = now_s
             if now_s - changed_s >= silence_s:
                 raise FeedSilent(silence_s)
             look_s = 1.0 if self.state is FeedState.LIVE else 0.1
             await asyncio.sleep(min(look_s, silence_s / 4))
+
+    def _is_closed(self) -> bool:
+        now_us = self._now_us()
+        hour_us = now_us - now_us % _HOUR_US
+        markets = self._markets
+        return bool(markets) and all(is_closed(each, hour_us) for each in markets)
 
     def _enter(self, state: FeedState, **facts: Any) -> None:
         if state is not self.state:

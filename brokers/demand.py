@@ -22,7 +22,8 @@ class Change(msgspec.Struct, frozen=True):
 class DemandBook:
     """What each hub said last that it follows of ``broker``, until it expires.
 
-    Topics of other brokers are ignored.
+    Topics of other brokers are ignored, and of other feeds of the broker: it is a
+    `Topic.source`.
     """
 
     def __init__(self, broker: str, *, expiry_s: float = EXPIRY_S) -> None:
@@ -48,7 +49,7 @@ class DemandBook:
         followed = frozenset(
             topic
             for topic in (*demand.followed, *demand.asked)
-            if topic.broker == self._broker
+            if topic.source == self._broker
         )
         _, before = self._hubs.get(demand.hub, (0.0, frozenset()))
         if followed:

@@ -5,7 +5,9 @@ BrokerError
  +-- InvalidFeedSetting
  +-- LeaseLost
  +-- InvalidCredentials
+ +-- AccountUnreadable
  +-- MalformedFrame
+ +-- RequestFailed
  +-- FeedLost
       +-- FeedSilent
       +-- SubscribeFailed
@@ -60,6 +62,18 @@ class InvalidCredentials(BrokerError):
     code = "AUTH_FAILED"
 
 
+class AccountUnreadable(BrokerError):
+    """Raised when no key decrypts a stored account."""
+
+    code = "ACCOUNT_UNREADABLE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "expected a key of BROKER_KEYS, or SECRET_KEY, to read the stored account; "
+            "found none that does"
+        )
+
+
 class MalformedFrame(BrokerError):
     """Raised when what a broker sent cannot be read; ``frame`` is its beginning."""
 
@@ -69,6 +83,28 @@ class MalformedFrame(BrokerError):
         self.broker = broker
         self.frame = frame[:200]
         super().__init__(f"{broker} sent a frame we cannot read: {reason}")
+
+
+class RequestFailed(BrokerError):
+    """Raised when a broker's REST interface gave no answer that we can use.
+
+    ``status`` is None where there was no answer; ``retry_after_s`` is the least time to
+    wait before the next request.
+    """
+
+    code = "REQUEST_FAILED"
+
+    def __init__(
+        self,
+        request: str,
+        found: object,
+        *,
+        status: int | None = None,
+        retry_after_s: float = 0.0,
+    ) -> None:
+        self.status = status
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{request}: expected an answer, found {found}")
 
 
 class FeedLost(BrokerError):

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from marketdata.catalog import InstrumentType
 from marketdata.records import Kind, Record
 
 Emit = Callable[[Sequence[Record]], None]
@@ -16,6 +17,7 @@ class FollowedInstrument(msgspec.Struct, frozen=True):
     ``symbol`` is canonical, ``broker_symbol`` the broker's spelling, ``decimals`` the
     precision of its prices. ``is_recorded`` says whether its records are to be stored;
     ``kinds`` are those that are wanted, None for all that the feed is set up to give.
+    ``market`` tells when silence is no fault.
     """
 
     symbol: str
@@ -23,6 +25,7 @@ class FollowedInstrument(msgspec.Struct, frozen=True):
     decimals: int
     is_recorded: bool = True
     kinds: frozenset[Kind] | None = None
+    market: InstrumentType = InstrumentType.CRYPTO
 
 
 class UpstreamGap(msgspec.Struct, frozen=True):
@@ -44,13 +47,20 @@ OnGap = Callable[[UpstreamGap], None]
 
 
 class FeedCounters(msgspec.Struct):
-    """Frames received, and those of them that gave no record, since the start."""
+    """Frames received, and those of them that gave no record, since the start.
+
+    ``repeated`` had come before; ``silent`` are streams that were asked for and never
+    delivered, ``gaps`` the holes that were found in what did.
+    """
 
     received: int = 0
     malformed: int = 0
     unknown_symbols: int = 0
     unknown_events: int = 0
     no_quotes: int = 0
+    repeated: int = 0
+    silent: int = 0
+    gaps: int = 0
 
 
 class Feed(Protocol):

@@ -5,6 +5,7 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -26,26 +27,36 @@ log = structlog.get_logger(__name__)
 async def run_processes(choose: Choose, stop: asyncio.Event, *, look_s: float) -> None:
     """Keep one process per chosen name running until ``stop``, then end them all.
 
-    What is chosen is asked for every ``look_s``. Their standard input is a pipe of
-    ours: it ends when we do, however that happens.
+    What is chosen is asked for every ``look_s``; a process whose command line changed
+    is replaced. Their standard input is a pipe of ours: it ends when we do, however
+    that happens.
     """
-    running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
+    running: dict[str, _Running] = {}
     async with asyncio.TaskGroup() as group:
-        while (commands := await unless(stop, choose())) is not None:
-            for name, (task, end) in list(running.items()):
-                if task.done():
+        while not stop.is_set():
+            commands = await unless(stop, choose())
+            if commands is None:
+                break
+            for name, each in list(running.items()):
+                if each.task.done():
                     del running[name]
-                elif name not in commands:
-                    end.set()
+                elif commands.get(name) != each.argv:
+                    each.end.set()
             for name, argv in commands.items():
                 # One that is still ending is started at a later look.
                 if name not in running:
                     end = asyncio.Event()
                     task = group.create_task(_keep_running(name, argv, end))
-                    running[name] = task, end
+                    running[name] = _Running(task, end, argv)
             await unless(stop, asyncio.sleep(look_s))
-        for _, end in running.values():
-            end.set()
+        for each in running.values():
+            each.end.set()
+
+
+class _Running(NamedTuple):
+    task: asyncio.Task[None]
+    end: asyncio.Event
+    argv: Sequence[str]
 
 
 async def _keep_running(name: str, argv: Sequence[str], stop: asyncio.Event) -> None:

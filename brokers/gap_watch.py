@@ -100,7 +100,9 @@ class GapWatch:
         if state is FeedState.LIVE:
             self._finder.come_back(self._now_us())
         elif self._was_live and state is not FeedState.IDLE:
-            self._finder.lose(self._publisher.lasts())
+            followed = self._symbols()
+            lasts = self._publisher.lasts()
+            self._finder.lose(item for item in lasts if item.symbol in followed)
         self._was_live = state is FeedState.LIVE
 
     def take(self, records: Sequence[Record]) -> None:
@@ -126,8 +128,7 @@ class GapWatch:
         """Tell and store what is found. Never returns."""
         while True:
             await self._wait()
-            symbols = {item.symbol for item in self.followed()}
-            for gap in self._finder.settle(self._now_us(), symbols):
+            for gap in self._finder.settle(self._now_us(), self._symbols()):
                 self.tell(gap)
             await self._send()
             await self._keep()
@@ -137,6 +138,9 @@ class GapWatch:
         await self._send()
         await self._keep()
         return not self._unstored
+
+    def _symbols(self) -> set[str]:
+        return {item.symbol for item in self.followed()}
 
     async def _wait(self) -> None:
         try:

@@ -13,7 +13,11 @@ def followed_instruments(catalog: Catalog, broker: str) -> list[FollowedInstrume
     carried.sort(key=lambda item: not item.is_recorded)
     return [
         FollowedInstrument(
-            item.symbol, item.brokers[broker], item.decimals, item.is_recorded
+            item.symbol,
+            item.brokers[broker],
+            item.decimals,
+            item.is_recorded,
+            market=item.type,
         )
         for item in carried
     ]

@@ -27,3 +27,22 @@ class Feed(models.Model):
 
     def __str__(self) -> str:
         return self.broker_id
+
+
+class BrokerAccount(models.Model):
+    """Our account at a broker; it wins over credentials of the environment."""
+
+    broker = models.OneToOneField(
+        Broker, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    encrypted = models.TextField(editable=False, help_text="See `AccountCipher`")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Off: the environment's, if there are any"
+    )
+    changed = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["broker"]
+
+    def __str__(self) -> str:
+        return self.broker_id

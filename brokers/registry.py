@@ -5,11 +5,13 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from brokers.binance.feed import BinanceFeed
+from brokers.binance.rest import BinanceRest
 from brokers.binance.streams import stream_suffixes
 from brokers.exceptions import UnknownAdapter
 from brokers.feed import Feed
 from brokers.kraken.feed import KrakenFeed
 from brokers.oanda.feed import global_feed as oanda_feed
+from brokers.oanda.feed import private_feed as private_oanda_feed
 from brokers.redis.feed import RedisFeed
 from brokers.redis.upstream import Upstream
 from brokers.replay.feed import ReplayFeed
@@ -24,26 +26,56 @@ from brokers.simulated.mocks import (
 )
 from history.live_pages import LivePages
 from history.reader import Plans, Reader
+from marketdata.broker_credentials import Credentials
 from marketdata.redis_pipe import redis_client, redis_pool
 
 
 class Adapter(NamedTuple):
-    """How a broker's feed is made."""
+    """How a broker's feed is made.
+
+    ``build_private`` makes one with a client's credentials, None if there is no such
+    thing; it may raise InvalidCredentials. ``credential_fields`` name what an account
+    consists of.
+    """
 
     build: Callable[[Any], Feed]
+    build_private: Callable[[Any, Credentials], Feed] | None = None
+    credential_fields: tuple[str, ...] = ()
 
 
-def build_feed(name: str, settings: Any) -> Feed:
+def build_feed(
+    name: str, settings: Any, credentials: Credentials | None = None
+) -> Feed:
     """Return the broker's feed, not yet connected; ``settings`` are Django's.
+
+    ``credentials`` of a stored account take the place of those of the settings.
 
     Raises:
         UnknownAdapter: there is no program for the broker.
         InvalidFeedSetting: a setting of the feed cannot be used.
+        InvalidCredentials: the account lacks a field.
+    """
+    adapter = adapter_of(name)
+    if credentials is not None and adapter.build_private is not None:
+        return adapter.build_private(settings, credentials)
+    return adapter.build(settings)
+
+
+def adapter_of(name: str) -> Adapter:
+    """Return how the broker's feeds are made.
+
+    Raises:
+        UnknownAdapter: there is no program for the broker.
     """
     adapter = _ADAPTERS.get(name)
     if adapter is None:
         raise UnknownAdapter(name, adapter_names())
-    return adapter.build(settings)
+    return adapter
+
+
+def private_names() -> list[str]:
+    """Return the names of the brokers that have private feeds, sorted."""
+    return sorted(name for name, item in _ADAPTERS.items() if item.build_private)
 
 
 def adapter_names() -> list[str]:
@@ -53,7 +85,9 @@ def adapter_names() -> list[str]:
 
 def _binance(settings: Any) -> Feed:
     suffixes = stream_suffixes(settings.BINANCE_TYPES, settings.BINANCE_TRADE_STREAM)
-    return BinanceFeed(settings.BINANCE_WS_URL, suffixes)
+    address = settings.BINANCE_REST_URL
+    rest = BinanceRest(address) if address else None
+    return BinanceFeed(settings.BINANCE_WS_URL, suffixes, rest)
 
 
 def _redis(settings: Any) -> Feed:
@@ -76,6 +110,10 @@ def _replay(settings: Any) -> Feed:
     reader = Reader(max_connections=1, timeout_s=5.0, plans=Plans.OF_EACH)
     pages = LivePages(reader, max_queries=1)
     return ReplayFeed(options, pages, close=reader.close)
+
+
+def _private_oanda(settings: Any, credentials: Credentials) -> Feed:
+    return private_oanda_feed(settings, credentials.reveal())
 
 
 def _simulated(settings: Any) -> Feed:
@@ -102,7 +140,7 @@ def _mock(mock: type[BinanceMock | OandaMock], period_s: float) -> Adapter:
 _ADAPTERS = {
     "binance": Adapter(_binance),
     "kraken": Adapter(lambda settings: KrakenFeed(settings.KRAKEN_WS_URL)),
-    "oanda": Adapter(oanda_feed),
+    "oanda": Adapter(oanda_feed, _private_oanda, ("apiKey", "accountId")),
     "redis": Adapter(_redis),
     "replay": Adapter(_replay),
     "simulated": Adapter(_simulated),

@@ -33,6 +33,7 @@ from history.rest_services import RestServices  # noqa: E402
 from marketdata.accounts import Accounts  # noqa: E402
 from marketdata.addresses import AddressReader  # noqa: E402
 from marketdata.admission import Admission  # noqa: E402
+from marketdata.broker_credentials import owner_key  # noqa: E402
 from marketdata.catalog_store import load_catalog_in_thread  # noqa: E402
 from marketdata.consumer import LiveConsumer  # noqa: E402
 from marketdata.dialect_paths import ROOT_DIALECTS, dialect_of  # noqa: E402
@@ -160,6 +161,7 @@ def make_runtime(admission: Admission) -> Runtime:
         feed_silent_s=settings.FEED_SILENT_S,
         ring_bytes=settings.RING_BYTES,
         statistics_s=settings.STATISTICS_S,
+        owner_key=owner_key(settings.SECRET_KEY),
     )
     return Runtime(
         get_channel_layer(),

@@ -99,6 +99,8 @@ BROKERS_ENABLED = [
         default=[item.name for item in config_file.brokers if item.enabled] + ["redis"],
     )
 ]
+# Fernet keys of stored accounts, the newest first; without any one of SECRET_KEY.
+BROKER_KEYS = env.list("BROKER_KEYS", default=[])
 BINANCE_WS_URL = (
     env.str(
         "BINANCE_WS_URL",
@@ -106,6 +108,8 @@ BINANCE_WS_URL = (
     )
     or "wss://stream.binance.com:9443"
 )
+# Whole books and trades that were missed; empty: books are told by changes alone.
+BINANCE_REST_URL = env.str("BINANCE_REST_URL", "https://api.binance.com")
 # `trade` or `aggTrade`: a trade's id is the followed stream's own.
 BINANCE_TRADE_STREAM = env.str("BINANCE_TRADE_STREAM", "trade")
 BINANCE_TYPES = env.list("BINANCE_TYPES", default=["tick", "trade", "orderbook"])
@@ -140,6 +144,8 @@ DEMAND_EXPIRY_S = env.float("DEMAND_EXPIRY_S", 30.0)
 # Who is silent this long is not a broker's active feed any more. Above the time that a
 # busy machine may stop a process for.
 LEASE_EXPIRY_S = max(0.5, env.float("LEASE_EXPIRY_S", 10.0))
+# Of one broker, at a time.
+PRIVATE_FEEDS_MAX = max(0, env.int("PRIVATE_FEEDS_MAX", 100))
 RECONNECT_MIN_S = env.float("RECONNECT_MIN_S", 1.0)
 RECONNECT_MAX_S = env.float("RECONNECT_MAX_S", 60.0)
 RECONNECT_RESET_S = env.float("RECONNECT_RESET_S", 20.0)

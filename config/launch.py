@@ -26,6 +26,7 @@ from honcho.environ import parse_procfile
 
 import services
 from config.dotenv import join_block, parse_lines, split_block
+from services.page import ensure_page
 from services.paths import write_private
 from services.ports import describe_owner, is_free
 
@@ -72,6 +73,7 @@ class LaunchError(Exception):
 
 def run_beside_services(argv: list[str]) -> int:
     """Run a command with services and default settings, apart from any `.env`."""
+    fetch_page()
     with running_services() as urls:
         defaults = {
             "SECRET_KEY": secrets.token_urlsafe(40),
@@ -152,12 +154,21 @@ def set_up() -> str:
     manage("migrate", "--verbosity", "0")
     manage("recreate_indexes", "--only-missing")
     manage("load_instruments")
+    fetch_page()
     login = manage("ensure_admin", stdout=subprocess.PIPE).stdout.strip()
     if SAMPLE_DAY.is_dir():
         day = ["--from", "2019-02-04", "--to", "2019-02-04"]
         source = f"bi5-dir:{SAMPLE_DAY}"
         manage("import_ticks", "--symbol", "EURUSD", *day, "--source", source)
     return login
+
+
+def fetch_page() -> None:
+    """Fetch the page's chart library; without it the page works, with no chart."""
+    try:
+        ensure_page()
+    except services.ServicesError as exc:
+        print(f"launch: the page has no chart ({exc.code}): {exc}", file=sys.stderr)
 
 
 def manage(
@@ -209,6 +220,7 @@ def announce(login: str) -> None:
         print(f"launch: nothing answers at {host} after 60 s", file=sys.stderr)
         return
     print(
+        f"\n  Page       http://{host}/"
         f"\n  WebSocket  ws://{host}/"
         f"\n  REST       http://{host}/api/candles?symbol=EURUSD&timeframe=1h"
         "&from=1549238400&to=1549324799"

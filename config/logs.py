@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from marketdata.broker_credentials import hide_secrets
+
 # Libraries that say at INFO what happens per connection or per task.
 _QUIET = ("daphne", "django.channels.server", "twisted", "celery.worker.strategy")
 # Clients may show who they are in an address (PROTOCOL section 1.2).
@@ -52,5 +54,9 @@ def configure_logs(level: str) -> None:
 
 
 def without_tokens(logger: Any, name: str, line: Any) -> Any:
-    """Return a line without the tokens of addresses, whichever library wrote it."""
-    return _TOKEN.sub(r"\1...", line) if "token=" in line else line
+    """Return a line without the tokens of addresses, whichever library wrote it.
+
+    Nor with the credentials of any broker's account that the process has.
+    """
+    line = _TOKEN.sub(r"\1...", line) if "token=" in line else line
+    return hide_secrets(line)

@@ -15,10 +15,11 @@ from history.timestamps import to_datetime
 from marketdata.clients import Plan as ClientPlan
 from marketdata.durations import DAY_US
 from marketdata.exceptions import Forbidden, UnknownBroker
+from marketdata.symbols import other_names
 
 # Ordered so that the first row of a symbol is the series that answers where no broker
 # is named (PROTOCOL section 6). A symbol is found in the instrument's own spelling
-# first, then in a broker's (XBT/USD).
+# first, then in a broker's (XBT/USD), then with the usual names of its assets.
 _SELECT_SERIES = """
     SELECT series.id,
            instrument.symbol,
@@ -63,11 +64,13 @@ _SELECT_SYMBOL = _SELECT_SERIES.format(
                     AND note."end" > %(lo)s)""",
     condition="""
        AND (instrument.symbol = %(symbol)s
+            OR instrument.symbol = ANY(%(others)s)
             OR EXISTS (SELECT FROM marketdata_brokersymbol AS spelling
                         WHERE spelling.instrument_id = instrument.id
                           AND upper(translate(spelling.symbol, '/_.-', ''))
                               = %(symbol)s))""",
-    exact_first="instrument.symbol = %(symbol)s DESC,",
+    exact_first="""instrument.symbol = %(symbol)s DESC,
+           instrument.symbol = ANY(%(others)s),""",
 )
 Span = tuple[int, int]  # start and end in us, the end exclusive
 _ANY = ClientPlan()  # allows everything
@@ -108,6 +111,7 @@ def plan_series(symbol: str, span: Span | None = None) -> Statement:
     lo_us, hi_us = span or _ALWAYS
     parameters = {
         "symbol": symbol,
+        "others": list(other_names(symbol)),
         "lo": to_datetime(lo_us),
         "hi": to_datetime(hi_us),
     }

@@ -10,10 +10,10 @@ from importer.hours import HourRange
 from importer.import_ticks import range_of
 from importer.instruments import ARCHIVE, ArchiveInstrument
 from importer.ledger import select_hours
-from importer.market_calendar import is_closed
 from importer.models import HourState, ImportHour
 from importer.orders import ImportOrder
 from importer.series_import import is_wanted
+from marketdata.market_calendar import is_closed
 
 # Ledger rows of so many days are read at a time.
 _WINDOW_DAYS = 365

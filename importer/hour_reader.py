@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from history.columns import TickColumns, checksum
 from importer.exceptions import HourError
 from importer.instruments import ArchiveInstrument
-from importer.market_calendar import is_closed
 from importer.outcomes import Outcome
 from importer.quality_gate import Flaw, clean, dropped_text
 from importer.sources.base import Source
 from marketdata.durations import HOUR_US
+from marketdata.market_calendar import is_closed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

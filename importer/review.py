@@ -14,10 +14,10 @@ from importer.ledger import (
     store_hours,
     suspect_empty_hours,
 )
-from importer.market_calendar import is_open
 from importer.models import HourState, ImportHour
 from importer.outcomes import HourOutcomes, Outcome
 from importer.suspects import MAX_TRIES, find_suspects
+from marketdata.market_calendar import is_open
 
 # A gap that is suspect fits in, also one with a week end inside.
 AROUND_DAYS = 4

@@ -15,10 +15,10 @@ from importer.coverage import CoveredHour, cover_hours, find_gaps
 from importer.hours import HourRange
 from importer.instruments import ARCHIVE
 from importer.ledger import COVER_OF
-from importer.market_calendar import is_closed
 from importer.models import HourState, ImportHour
 from marketdata.catalog import InstrumentType
 from marketdata.durations import HOUR_US
+from marketdata.market_calendar import is_closed
 from marketdata.timeframes import PriceSide
 
 _RECORD_SIDES = [PRICE_SIDE_CODES[PriceSide.MID], PRICE_SIDE_CODES[PriceSide.TRADE]]

@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -92,6 +93,11 @@ class Admission:
         except (AuthUnavailable, TooManyConnections) as exc:
             raise _refusal(exc) from exc
         return client
+
+
+def query_of(scope: dict[str, Any]) -> dict[str, str]:
+    """Return the parameters of an ASGI scope's URL."""
+    return dict(parse_qsl(scope["query_string"].decode("latin1")))
 
 
 def _refusal(error: Exception) -> Refused:

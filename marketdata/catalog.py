@@ -1,6 +1,6 @@
 """The catalog: instruments and brokers as plain values, and the choice of a broker."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 
 import msgspec
@@ -87,12 +87,18 @@ class Catalog:
                 return found
         raise UnknownSymbol(text)
 
-    def route(self, instrument: Instrument, broker: str | None = None) -> Broker:
+    def route(
+        self,
+        instrument: Instrument,
+        broker: str | None = None,
+        private: Collection[str] = (),
+    ) -> Broker:
         """Return the broker that serves the instrument, the named one if given.
 
         Without a name: the instrument's own broker; forex by oanda, crypto by binance,
         then kraken; then any enabled one. A simulated broker is used only when named,
-        configured for the instrument, or the only one enabled.
+        configured for the instrument, or the only one enabled. Brokers in ``private``
+        serve this client whether they are enabled or not.
 
         Raises:
             UnknownBroker: no broker has the name (any case is accepted).
@@ -102,27 +108,33 @@ class Catalog:
             named = self.brokers.get(broker.lower())
             if named is None:
                 raise UnknownBroker(broker, sorted(self.brokers))
-            return self._carrying(named, instrument)
+            return self._carrying(named, instrument, private)
         if instrument.broker in self.brokers:
-            return self._carrying(self.brokers[instrument.broker], instrument)
-        for name in self._candidates(instrument):
+            return self._carrying(self.brokers[instrument.broker], instrument, private)
+        for name in self._candidates(instrument, private):
             candidate = self.brokers.get(name)
-            if candidate and candidate.is_enabled and name in instrument.brokers:
+            is_served = candidate and (candidate.is_enabled or name in private)
+            if candidate and is_served and name in instrument.brokers:
                 return candidate
         raise NoBroker(instrument.display)
 
-    def _candidates(self, instrument: Instrument) -> list[str]:
+    def _candidates(
+        self, instrument: Instrument, private: Collection[str]
+    ) -> list[str]:
         enabled = [
             item
             for item in self.brokers.values()
-            if item.is_enabled and item.name in self._carriers
+            if (item.is_enabled or item.name in private) and item.name in self._carriers
         ]
         real = [item.name for item in enabled if not item.is_simulated]
         if not real:
             return [item.name for item in enabled] if len(enabled) == 1 else []
         return [*_PREFERRED.get(instrument.type.value, ()), *real]
 
-    def _carrying(self, broker: Broker, instrument: Instrument) -> Broker:
-        if not broker.is_enabled or broker.name not in instrument.brokers:
+    def _carrying(
+        self, broker: Broker, instrument: Instrument, private: Collection[str]
+    ) -> Broker:
+        is_served = broker.is_enabled or broker.name in private
+        if not is_served or broker.name not in instrument.brokers:
             raise NoBroker(instrument.display)
         return broker

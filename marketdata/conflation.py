@@ -54,13 +54,22 @@ def is_conflatable(record: Record) -> bool:
 class Conflator:
     """The newest record of a topic, for the sinks that want one per interval.
 
-    ``encode`` makes the frame of a record and the number of those that were skipped.
+    ``encode`` makes the frame of a record and the number of those that were skipped;
+    records that the next one does not make ``is_superfluous`` are all delivered.
     All sinks share a timer; without new records it stands still.
     """
 
-    def __init__(self, interval_s: float, encode: Encode, count: int) -> None:
+    def __init__(
+        self,
+        interval_s: float,
+        encode: Encode,
+        count: int,
+        *,
+        is_superfluous: Callable[[Record], bool] = is_conflatable,
+    ) -> None:
         self._interval_s = interval_s
         self._encode = encode
+        self._is_superfluous = is_superfluous
         self._sinks: dict[Sink, _Mark] = {}
         self._newest: Numbered | None = None
         self._count = count  # of the newest
@@ -90,7 +99,7 @@ class Conflator:
     def put(self, records: Sequence[Numbered]) -> None:
         """Take the next records of the topic, in order."""
         for item in records:
-            if not is_conflatable(item.record):
+            if not self._is_superfluous(item.record):
                 self.flush()
                 self._deliver(item)
             else:

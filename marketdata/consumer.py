@@ -9,13 +9,12 @@ import random
 import time
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl
 
 import structlog
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 
-from marketdata.admission import Refused
+from marketdata.admission import Refused, query_of
 from marketdata.asgi_port import AsgiPort
 from marketdata.catch_up import CatchUps
 from marketdata.client_watch import ClientWatch
@@ -24,12 +23,13 @@ from marketdata.codes import CloseCode
 from marketdata.connection_limits import Place
 from marketdata.connections import connections
 from marketdata.dialects import Opening, Session
-from marketdata.effects import Authenticate, Close, Effect, Join, Leave, Send
+from marketdata.effects import Authenticate, Close, Effect, Join, Leave, OpenFeed, Send
 from marketdata.encodings import Encoding
 from marketdata.exceptions import AuthFailed, InvalidMessage
 from marketdata.hub import Hub
 from marketdata.limited_log import LimitedLog
 from marketdata.outbox import PORT_EXTENSION, Outbox, Port
+from marketdata.private_claims import PrivateClaims
 from marketdata.runtime import Runtime
 from marketdata.stale import stale_snapshots
 from marketdata.topics import Topic
@@ -53,6 +53,7 @@ class LiveConsumer(AsyncConsumer):
         self._pairs: set[tuple[Topic, Encoding]] = set()
         self._place: Place | None = None
         self._catch_ups: CatchUps | None = None
+        self._private: PrivateClaims | None = None
         self._watch: ClientWatch
         self._hub: Hub
         self._session: Session
@@ -66,9 +67,8 @@ class LiveConsumer(AsyncConsumer):
             port = AsgiPort(send, receive)
             receive = port.receive
         self._port = port
-        self._outbox = Outbox(
-            port, self._options.facts.max_queue_bytes, self._on_overflow
-        )
+        limit = self._options.facts.max_queue_bytes
+        self._outbox = Outbox(port, limit, self._on_overflow)
         self._watch = ClientWatch(self._options, self._outbox, self._end)
         self._session = self._new_session(scope, Client())
         try:
@@ -92,9 +92,8 @@ class LiveConsumer(AsyncConsumer):
         """Accept, and greet the client if it may connect."""
         await self.base_send({"type": "websocket.accept"})
         try:
-            admitted = await self._options.admission.admit(
-                self.scope, _query(self.scope)
-            )
+            query = query_of(self.scope)
+            admitted = await self._options.admission.admit(self.scope, query)
         except Refused as exc:
             events.info("client refused", code=int(exc.code), reason=exc.message)
             self._end(exc.code, exc.message)
@@ -104,6 +103,7 @@ class LiveConsumer(AsyncConsumer):
         events.info("client connected", path=self.scope["path"], client=client.id)
         self._hub = await self._runtime.hub()
         self._catch_ups = CatchUps(self._hub, self._runtime.past(), self._outbox)
+        self._private = PrivateClaims(self._runtime.private(), self._perform)
         self._session = self._new_session(self.scope, client)
         await self._perform(self._session.open(self._hub.catalog))
         self._watch.start(self._session)
@@ -154,6 +154,8 @@ class LiveConsumer(AsyncConsumer):
                     self._leave(pairs)
                 case Authenticate():
                     await self._authenticate(effect)
+                case OpenFeed() if self._private is not None:
+                    self._private.open(effect)
                 case Close():
                     self._close(effect)
 
@@ -233,6 +235,9 @@ class LiveConsumer(AsyncConsumer):
         if self._pairs:
             self._leave(self._pairs)
         self._watch.stop()
+        if self._private is not None:
+            self._private.close()
+            self._private = None  # it refers back to this
         if self._place is not None:
             self._place.leave()
             self._place = None
@@ -241,9 +246,5 @@ class LiveConsumer(AsyncConsumer):
 
     def _new_session(self, scope: dict[str, Any], client: Client) -> Session:
         dialect = self._options.dialect_of(scope["path"])
-        opening = Opening(scope["path"], _query(scope), client)
+        opening = Opening(scope["path"], query_of(scope), client)
         return dialect.new_session(self._options.facts, opening)
-
-
-def _query(scope: dict[str, Any]) -> dict[str, str]:
-    return dict(parse_qsl(scope["query_string"].decode("latin1")))

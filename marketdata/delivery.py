@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
+from marketdata.lag import leave_out
 from marketdata.line import Line
 
 # Of work on deliveries before sockets are read and Redis is heard again.
@@ -26,7 +27,16 @@ class Delivery:
     def __init__(self, defer: Callable[[Callable[[], None]], None]) -> None:
         self.delivered = 0
         self._defer = defer
+        self.left_out = 0
         self._dirty: dict[Line, None] = {}
+        self._behind: set[str] = set()
+
+    def set_behind(self, broker: str, is_behind: bool) -> bool:
+        """Leave out what is superfluous of a broker's topics; True if that is new."""
+        if is_behind == (broker in self._behind):
+            return False
+        (self._behind.add if is_behind else self._behind.discard)(broker)
+        return True
 
     def schedule(self, line: Line) -> None:
         """Flush the line at the end of this turn of the loop."""
@@ -38,6 +48,8 @@ class Delivery:
         """Send what is pending now."""
         self._dirty.pop(line, None)
         if line.pending:
+            if line.topic.broker in self._behind:
+                self.left_out += leave_out(line)
             try:
                 self.delivered += line.deliver()
             except Exception:  # a defect in one topic must not stop the others

@@ -59,7 +59,7 @@ class Demands:
 
     def ask(self, topic: Topic) -> None:
         """Ask the feed where the topic is; its group must have been joined."""
-        self._changed.setdefault(topic.broker, {})[topic] = None
+        self._changed.setdefault(topic.source, {})[topic] = None
         self._start()
 
     async def close(self) -> None:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from marketdata.broker_credentials import Credentials
 from marketdata.clients import Client
 from marketdata.encodings import Encoding
-from marketdata.exceptions import AuthFailed
+from marketdata.exceptions import AuthFailed, BrokerAuthFailed
 from marketdata.topics import Topic
 
 
@@ -34,7 +35,8 @@ class Follow(msgspec.Struct, frozen=True):
 
     ``conflate_ms`` None delivers each record, otherwise the newest one in so many ms.
     ``since`` (ms, or the client's last frame) starts in the past; with ``snapshot`` the
-    last known record comes first.
+    last known record comes first. ``whole_books`` makes each record of an order book
+    the whole one that it leads to, which can be conflated.
     """
 
     topic: Topic
@@ -42,6 +44,7 @@ class Follow(msgspec.Struct, frozen=True):
     snapshot: bool = False
     since: int | Resume | None = None
     conflate_ms: int | None = None
+    whole_books: bool = False
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -80,6 +83,18 @@ class Authenticate(msgspec.Struct, frozen=True):
     answer: Callable[[Client | AuthFailed], "Sequence[Effect]"]
 
 
+class OpenFeed(msgspec.Struct, frozen=True):
+    """Open a private feed of a broker, and then do what ``answer`` returns.
+
+    It is given the feed's owner (`Topic.owner`), or why there is none. Others' requests
+    go on meanwhile. A feed that was opened replaces the session's earlier one there.
+    """
+
+    broker: str
+    credentials: Credentials
+    answer: Callable[[str | BrokerAuthFailed], "Sequence[Effect]"]
+
+
 class Close(msgspec.Struct, frozen=True):
     """Send the frame, if any, and close."""
 
@@ -88,4 +103,4 @@ class Close(msgspec.Struct, frozen=True):
     frame: bytes | None = None
 
 
-Effect = Send | Join | Leave | Authenticate | Close
+Effect = Send | Join | Leave | Authenticate | OpenFeed | Close

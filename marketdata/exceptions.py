@@ -18,6 +18,7 @@ MarketDataError
  +-- AuthRequired
  +-- Forbidden
  +-- TooManyConnections
+ +-- RateLimited
  +-- BrokerAuthFailed
  +-- HistoryUnavailable
 """
@@ -178,6 +179,12 @@ class TooManyConnections(MarketDataError):
     def __init__(self, limit: int, whose: str) -> None:
         self.limit = limit
         super().__init__(f"expected at most {limit} connections {whose}")
+
+
+class RateLimited(MarketDataError):
+    """Raised when a client asks for more at once than we keep for it."""
+
+    code = "RATE_LIMITED"
 
 
 class BrokerAuthFailed(MarketDataError):

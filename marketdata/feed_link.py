@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable
 from uuid import uuid4
+
+import structlog
 
 from marketdata.codes import StatusCode
 from marketdata.delivery import Delivery
@@ -11,18 +14,21 @@ from marketdata.demands import ControlLayer, Demands
 from marketdata.encodings import Notice
 from marketdata.feed_states import FeedStates
 from marketdata.intake import Intake
-from marketdata.layer_messages import Gaps, ToldGap, beat_group
+from marketdata.lag import Lag
+from marketdata.layer_messages import Beat, Gaps, ToldGap, beat_group
 from marketdata.layers import Message
 from marketdata.line import Line
 from marketdata.membership import Membership
 from marketdata.price_basis import is_made_of
 from marketdata.topics import Topic
 
+log = structlog.get_logger(__name__)
+
 STATE_TIMEOUT_S = 0.3  # a client waits so long for a feed to say where its topics are
 
 
 class FeedLink:
-    """The lines of a hub by broker, and the state of their feeds."""
+    """The lines of a hub by source, and the state of their feeds."""
 
     def __init__(
         self,
@@ -36,6 +42,8 @@ class FeedLink:
         self._membership = membership
         self._delivery = delivery
         self._intake = intake
+        self._lag = Lag()
+        intake.on_missed_book = lambda line: self.ask(line.topic)
         self._reconnects = 0
         self._brokers: dict[str, dict[Topic, Line]] = {}
         self._feeds = FeedStates(silent_s, self._tell_state, self._ask_all)
@@ -43,7 +51,7 @@ class FeedLink:
 
     def add(self, line: Line) -> None:
         """Listen to the feed of the line's broker."""
-        broker = line.topic.broker
+        broker = line.topic.source
         if broker not in self._brokers:
             self._brokers[broker] = {}
             self._feeds.watch(broker)
@@ -52,12 +60,13 @@ class FeedLink:
 
     def remove(self, line: Line) -> None:
         """Follow the line no more, and tell the feed."""
-        broker = line.topic.broker
+        broker = line.topic.source
         lines = self._brokers[broker]
         del lines[line.topic]
         if not lines:
             del self._brokers[broker]
             self._feeds.forget(broker)
+            self._note_lag(broker, None)
             self._membership.leave(beat_group(broker))
         self._demands.change(broker)
 
@@ -72,7 +81,7 @@ class FeedLink:
             for line in lines
             if not line.is_answered.is_set()
             and line.position is None
-            and self._feeds.reason(line.topic.broker) is None
+            and self._feeds.reason(line.topic.source) is None
         ]
         if waits:
             with contextlib.suppress(TimeoutError):
@@ -81,7 +90,7 @@ class FeedLink:
 
     def down_notice(self, topic: Topic) -> Notice | None:
         """Return what to tell of the topic's feed if that is down."""
-        reason = self._feeds.reason(topic.broker)
+        reason = self._feeds.reason(topic.source)
         return Notice(StatusCode.FEED_DOWN, topic, reason) if reason else None
 
     async def close(self) -> None:
@@ -109,6 +118,7 @@ class FeedLink:
             self._delivery.flush(line)
             notice = self.down_notice(topic)
             line.announce(notice or Notice(up, topic, "the feed is back"))
+        self._note_lag(broker, None)
 
     def _tell_gaps(self, told: Gaps) -> None:
         if self._feeds.is_replaced(told.broker, told.epoch):
@@ -126,6 +136,7 @@ class FeedLink:
             return
         if beat is None or not self._feeds.beat(beat):
             return
+        self._note_lag(beat.broker, beat)
         for line in self._brokers[beat.broker].values():
             line.note_stored(beat.epoch, beat.stored.get(line.group, 0))
         if self._reconnects != self._membership.reconnects():
@@ -133,6 +144,21 @@ class FeedLink:
             self._reconnects = self._membership.reconnects()
             for broker in self._brokers:
                 self._ask_all(broker)
+
+    def _note_lag(self, broker: str, beat: Beat | None) -> None:
+        """Note when a beat came, or that no others are to be expected."""
+        is_behind = False
+        if beat is None:
+            self._lag.forget(broker)
+        elif beat.clock_us:
+            now_us = time.monotonic_ns() // 1_000
+            is_behind = self._lag.is_behind(broker, beat.epoch, beat.clock_us, now_us)
+        if self._delivery.set_behind(broker, is_behind):
+            log.warning(
+                "behind the feed" if is_behind else "caught up with the feed",
+                broker=broker,
+                left_out=self._delivery.left_out,
+            )
 
 
 def _gap_notice(topic: Topic, gap: ToldGap) -> Notice:

@@ -1,5 +1,7 @@
 """What feeds send to a process: messages of the channel layer, put into lines."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from marketdata.delivery import Delivery
@@ -14,7 +16,7 @@ from marketdata.layer_messages import (
 )
 from marketdata.layers import Message
 from marketdata.line import Line
-from marketdata.records import Record
+from marketdata.records import Kind, Record
 
 
 class HubCounters(msgspec.Struct):
@@ -34,9 +36,13 @@ class HubCounters(msgspec.Struct):
 
 
 class Intake:
-    """Takes records in the order of their numbers, each once, and tells of holes."""
+    """Takes records in the order of their numbers, each once, and tells of holes.
+
+    ``on_missed_book`` is called with the line of an order book that lacks a change.
+    """
 
     def __init__(self, delivery: Delivery) -> None:
+        self.on_missed_book: Callable[[Line], None] = lambda line: None
         self.counters = HubCounters()
         self._delivery = delivery
 
@@ -76,6 +82,9 @@ class Intake:
             records = records[placed.repeated :]
         if placed.lost:
             self._tell_gap(line, placed.lost, records[0])
+            if line.topic.kind is Kind.ORDERBOOK:
+                line.miss_book()
+                self.on_missed_book(line)
         if records:
             line.pending.extend(records)
             self._delivery.schedule(line)
@@ -87,6 +96,8 @@ class Intake:
             return
         if placed.lost:
             self._tell_gap(line, placed.lost, state.last)
+            if line.topic.kind is Kind.ORDERBOOK:
+                line.miss_book()
         line.note_state(state)
 
     def _tell_gap(self, line: Line, lost: int, following: Record | None) -> None:

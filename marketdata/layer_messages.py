@@ -42,8 +42,8 @@ class TopicState(
 ):
     """Where a topic is: the number ``head`` was its last, 0 if it had none yet.
 
-    ``last`` is that record (of an order book, the last whole one), or what is known of
-    the time before the epoch. ``is_recorded`` says whether its records are stored.
+    ``last`` is that record (of an order book, the whole one it led to), or what is
+    known of the time before. ``is_recorded`` says whether its records are stored.
     """
 
     epoch: int
@@ -59,12 +59,14 @@ class Beat(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="market.b
 
     ``is_live`` is False while its connection to the broker is lost. ``stored`` has the
     numbers stored, by group name, of topics where that changed since the last beat.
+    ``clock_us`` is the feed's own, which only goes forward; 0 if it has none.
     """
 
     broker: str
     epoch: int
     is_live: bool
     stored: Mapping[str, int] = {}
+    clock_us: int = 0
 
 
 class ToldGap(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
+from marketdata.books import Book
 from marketdata.catalog import Instrument
 from marketdata.codes import StatusCode
-from marketdata.conflation import Conflator, Numbered
+from marketdata.conflation import Numbered
 from marketdata.effects import Follow, Position
 from marketdata.encodings import Encoding, Notice
+from marketdata.followers import Followers
 from marketdata.layer_messages import TopicState
 from marketdata.line_numbers import Numbers
 from marketdata.records import Kind, OrderBook, Record
@@ -18,7 +21,6 @@ from marketdata.wire import Batch, make_batches
 
 # Of these each record makes those before it superfluous.
 _NEWEST_IS_ENOUGH = (Kind.TICK, Kind.TICKER)
-_NEVER_CONFLATED = (Kind.TRADE, Kind.FOREIGN)
 
 
 class Line:
@@ -37,64 +39,30 @@ class Line:
         self.is_recorded = False
         self.is_answered = asyncio.Event()  # the feed has said where the topic is
         self.leave_timer: asyncio.TimerHandle | None = None
-        self._sinks: dict[Encoding, dict[Sink, None]] = {}
-        self._conflators: dict[tuple[Encoding, int], Conflator] = {}
+        self._followers = Followers(topic.kind, self._encode_newest)
         self._stored = 0  # of its epoch, up to this number
         self._stored_epoch = 0
         self._count = 0  # of records delivered
         # The last record with its number and epoch, as far as they are known.
         self._snapshot: tuple[Record, int | None, str | None] | None = None
         self._last: Record | None = None
+        self._book = Book()
+        self._is_book_missed = False  # by those who follow it: a change was lost
 
     # Who follows
 
     @property
     def is_followed(self) -> bool:
         """True if there is a sink."""
-        return bool(self._sinks or self._conflators)
+        return bool(self._followers)
 
     def attach(self, follow: Follow, sink: Sink) -> None:
         """Deliver to the sink as it is wanted from now on, once."""
-        encoding, interval_ms = follow.encoding, follow.conflate_ms
-        if self.topic.kind in _NEVER_CONFLATED or not interval_ms:
-            self._detach_conflated(encoding, sink)
-            self._sinks.setdefault(encoding, {})[sink] = None
-            return
-        conflator = self._conflators.get((encoding, interval_ms))
-        if conflator is None or not conflator.has(sink):
-            self.detach(encoding, sink)
-            conflator = self._conflator(encoding, interval_ms)
-            conflator.add(sink)
+        self._followers.attach(follow, sink, self._count)
 
     def detach(self, encoding: Encoding, sink: Sink) -> None:
         """Deliver nothing more to the sink; harmless if it gets nothing."""
-        sinks = self._sinks.get(encoding)
-        if sinks is not None:
-            sinks.pop(sink, None)
-            if not sinks:
-                del self._sinks[encoding]
-        self._detach_conflated(encoding, sink)
-
-    def _conflator(self, encoding: Encoding, interval_ms: int) -> Conflator:
-        def encode(item: Numbered, skipped: int) -> bytes | None:
-            return encoding.data(
-                item.record,
-                self.instrument,
-                number=item.number,
-                epoch=item.epoch,
-                skipped=skipped,
-            )
-
-        key = (encoding, interval_ms)
-        if key not in self._conflators:
-            interval_s = interval_ms / 1_000
-            self._conflators[key] = Conflator(interval_s, encode, self._count)
-        return self._conflators[key]
-
-    def _detach_conflated(self, encoding: Encoding, sink: Sink) -> None:
-        for key, conflator in list(self._conflators.items()):
-            if key[0] == encoding and conflator.remove(sink) and not len(conflator):
-                del self._conflators[key]
+        self._followers.detach(encoding, sink)
 
     # What is known
 
@@ -110,7 +78,9 @@ class Line:
         return self._stored if self._stored_epoch == self.numbers.epoch else 0
 
     def snapshot(self, encoding: Encoding) -> bytes | None:
-        """Return the frame of the last record (of a book, the last whole one)."""
+        """Return the frame of the last record (of a book, the whole one it is now)."""
+        if self.topic.kind is Kind.ORDERBOOK:
+            self._snapshot = self._whole_book()
         if self._snapshot is None:
             return None
         record, number, epoch = self._snapshot
@@ -129,15 +99,21 @@ class Line:
         self.note_stored(state.epoch, state.stored)
         self.is_answered.set()
         self.is_recorded = state.is_recorded
-        if state.last is not None and (
+        if isinstance(state.last, OrderBook):
+            self._note_book(state.last, state.head)
+        elif state.last is not None and (
             self._snapshot is None or self._snapshot[0].time_us < state.last.time_us
         ):
-            # Changes of a book may have followed the last whole one.
-            if state.head and not isinstance(state.last, OrderBook):
+            if state.head:
                 self._snapshot = (state.last, state.head, self.numbers.epoch_text)
             else:
                 self._snapshot = (state.last, None, None)
             self._last = state.last
+
+    def miss_book(self) -> None:
+        """Note that a change of the book was lost: the next whole one is the next."""
+        self._book.forget()
+        self._is_book_missed = True
 
     def gap(self, lost: int, following: Record | None) -> Notice:
         """Return what to tell the followers about records that never came."""
@@ -160,28 +136,28 @@ class Line:
         first = self.numbers.number - len(records) + 1
         now_s = asyncio.get_running_loop().time()
         stretch = Stretch(self.numbers.epoch, first, records, now_s)
-        self._note(records, first)
+        self._note(records)
         delivered = 0
-        for encoding, sinks in self._sinks.items():
+        for encoding, sinks in self._followers.sinks.items():
             batches = stretch.batches[encoding] = self._encode(encoding, stretch)
             for batch in batches:
                 delivered += batch.count * len(sinks)
                 deliver_to_all(batch, sinks)
-        if self._conflators:
+        if self._followers.conflators:
             newest = self._numbered(records, first)
-            for conflator in self._conflators.values():
+            for conflator in self._followers.conflators.values():
                 conflator.put(newest)
         self.ring.append(stretch)
         return delivered
 
     def announce(self, notice: Notice) -> None:
         """Send a notice to all sinks, each in its encoding."""
-        for encoding, sinks in self._sinks.items():
+        for encoding, sinks in self._followers.sinks.items():
             if frame := encoding.notice(notice, self.instrument):
                 batch = Batch((frame,))
                 for sink in sinks:
                     sink.deliver(batch)
-        for (encoding, _), conflator in self._conflators.items():
+        for (encoding, _), conflator in self._followers.conflators.items():
             if frame := encoding.notice(notice, self.instrument):
                 conflator.announce(Batch((frame,)))
 
@@ -216,16 +192,54 @@ class Line:
         ]
         return make_batches([frame for frame in frames if frame is not None])
 
-    def _note(self, records: Sequence[Record], first: int) -> None:
+    def _encode_newest(
+        self, encoding: Encoding, item: Numbered, skipped: int, *, whole_books: bool
+    ) -> bytes | None:
+        # The newest record led the book to where it is now, and the item is that one.
+        record = self._book.whole() if whole_books else item.record
+        if record is None:
+            return None
+        return encoding.data(
+            record,
+            self.instrument,
+            number=item.number,
+            epoch=item.epoch,
+            skipped=skipped,
+        )
+
+    def _note(self, records: Sequence[Record]) -> None:
         epoch, last = self.numbers.epoch_text, self.numbers.number
         self._count += len(records)
         self._last = records[-1]
         if self.topic.kind is not Kind.ORDERBOOK:
             self._snapshot = (records[-1], last, epoch)
             return
-        for number, record in enumerate(records, first):
-            if isinstance(record, OrderBook) and record.is_snapshot:
-                self._snapshot = (record, number, epoch)
+        for record in records:
+            self._book.apply(cast(OrderBook, record))
+        if self._book.is_known:
+            self._is_book_missed = False
+
+    def _note_book(self, book: OrderBook, head: int) -> None:
+        """Take over the whole book that number ``head`` led to."""
+        if head != self.numbers.number:
+            return  # an old answer: changes have come since
+        self._book.apply(book)
+        self._last = book
+        if self._is_book_missed:
+            self._is_book_missed = False
+            self._tell_book()
+
+    def _tell_book(self) -> None:
+        """Send the whole book to those who had it and missed a change."""
+        for encoding, sinks in self._followers.sinks.items():
+            if frame := self.snapshot(encoding):
+                deliver_to_all(Batch((frame,)), sinks)
+
+    def _whole_book(self) -> tuple[Record, int | None, str | None] | None:
+        book, numbers = self._book.whole(), self.numbers
+        if book is None:
+            return None
+        return (book, numbers.number or None, numbers.epoch_text or None)
 
     def _numbered(self, records: Sequence[Record], first: int) -> list[Numbered]:
         epoch, before = self.numbers.epoch_text, self._count - len(records)

@@ -8,8 +8,9 @@ from itertools import islice
 
 import msgspec
 
+from marketdata.books import Book
 from marketdata.layer_messages import NumberedRecords, TopicState
-from marketdata.records import Record
+from marketdata.records import OrderBook, Record
 from marketdata.topics import Topic, group_name
 
 MAX_RECORDS_PER_MESSAGE = 500  # about 40 KB; a hub decodes it in under 1 ms
@@ -34,23 +35,35 @@ class Sending(msgspec.Struct, frozen=True, gc=False, eq=False):
 class OutgoingLine:
     """The records of one topic that wait; the newest has the number ``head``.
 
-    ``last`` is the newest record that tells the whole state; ``answer`` is set while
-    the topic's state is to be sent behind the records. The publisher writes all four.
+    ``last`` is the newest record, ``book`` what an order book's records come to;
+    ``answer`` is set while the topic's state is to be sent behind the records. The
+    publisher writes all of them.
     """
 
-    __slots__ = ("answer", "group", "head", "last", "pending")
+    __slots__ = ("answer", "book", "group", "head", "last", "pending")
 
     def __init__(self, topic: Topic) -> None:
         self.group = group_name(topic)
         self.pending: deque[Record] = deque()
         self.head = 0
         self.last: Record | None = None
+        self.book: Book | None = None
         self.answer: Answer | None = None
 
     @property
     def first(self) -> int:
         """Number of the oldest record that waits."""
         return self.head - len(self.pending) + 1
+
+    def take_change(self, record: OrderBook) -> None:
+        """Note the next record of an order book."""
+        if self.book is None:
+            self.book = Book()
+        self.book.apply(record)
+
+    def newest(self) -> Record | None:
+        """Return the newest record that tells the whole state, if there was one."""
+        return self.last if self.book is None else self.book.whole()
 
     def next_records(self, epoch: int, stored: int) -> NumberedRecords:
         """Return what the next message carries; the records stay here."""
@@ -59,13 +72,14 @@ class OutgoingLine:
 
     def state(self, epoch: int, stored: int, answer: Answer) -> TopicState:
         """Return where the topic is once all records that wait have been sent."""
+        last = self.newest()
         return TopicState(
             epoch,
             self.head,
             stored,
             answer.is_recorded,
             answer.is_live,
-            answer.last if self.last is None else self.last,
+            answer.last if last is None else last,
         )
 
     def forget(self, sending: Sending) -> int:

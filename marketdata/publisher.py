@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 import structlog
@@ -52,6 +52,7 @@ class Publisher:
 
     ``stored_numbers`` says by group name up to which number a topic is in the database;
     it changes while the publisher runs. ``before_send`` is called before records leave.
+    ``owner`` names the private feed of which the records are, if they are of one.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class Publisher:
         *,
         stored_numbers: Mapping[str, int] = MappingProxyType({}),
         before_send: Callable[[], None] = lambda: None,
+        owner: str = "",
     ) -> None:
         self.epoch = epoch
         self.counters = PublisherCounters()
         self.stored_numbers = stored_numbers
         self._layer = layer
         self._before_send = before_send
+        self._owner = owner
         self._lines: dict[tuple[object, ...], OutgoingLine] = {}
         self._waiting: dict[OutgoingLine, None] = {}  # in order of arrival
         self._pending = 0
@@ -89,11 +92,13 @@ class Publisher:
                 key += (record.timeframe, record.price_side)  # type: ignore[union-attr]
             line = self._lines.get(key)
             if line is None:
-                line = self._lines[key] = OutgoingLine(topic_of(record))
+                line = self._lines[key] = OutgoingLine(self._topic_of(record))
             line.head += 1
             numbers.append(line.head)
             line.pending.append(record)
-            if kind is not OrderBook or record.is_snapshot:  # type: ignore[union-attr]
+            if kind is OrderBook:
+                line.take_change(cast(OrderBook, record))
+            else:
                 line.last = record
             self._waiting[line] = None
             self._pending += 1
@@ -123,8 +128,8 @@ class Publisher:
         self._start()
 
     def last(self, topic: Topic) -> Record | None:
-        """Return the newest record; of an order book the newest whole one."""
-        return self._line(topic).last
+        """Return the newest record; of an order book the whole one that it is now."""
+        return self._line(topic).newest()
 
     def lasts(self) -> list[Record]:
         """Return ``last`` of each topic that had a record."""
@@ -142,6 +147,10 @@ class Publisher:
                 await asyncio.gather(self._task, return_exceptions=True)
                 self._task = None
         return not self._waiting
+
+    def _topic_of(self, record: Record) -> Topic:
+        topic = topic_of(record)
+        return msgspec.structs.replace(topic, owner=self._owner)
 
     def _line(self, topic: Topic) -> OutgoingLine:
         key: tuple[object, ...] = (_TYPES[topic.kind], topic.broker, topic.symbol)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -12,21 +11,16 @@ import structlog
 from marketdata.admission import Admission
 from marketdata.catalog import Catalog
 from marketdata.connections import connections
-from marketdata.demands import ControlLayer
 from marketdata.dialects import Dialect, ServerFacts
 from marketdata.feed_states import FEED_SILENT_S
 from marketdata.hub import Hub, HubSettings
-from marketdata.membership import GroupLayer
 from marketdata.past import NoStore, Past
+from marketdata.private_feeds import Layer, PrivateFeeds
 from marketdata.ring import MAX_BYTES
 
 CATALOG_TIMEOUT_S = 5.0  # a client waits so long for the first catalog, then has none
 
 log = structlog.get_logger(__name__)
-
-
-class Layer(GroupLayer, ControlLayer, Protocol):
-    """What hubs need of a channel layer."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -42,6 +36,7 @@ class Options(msgspec.Struct, frozen=True):
     feed_silent_s: float = FEED_SILENT_S
     ring_bytes: int = MAX_BYTES
     statistics_s: float = 60.0  # 0: no such lines in the log
+    owner_key: bytes = b""  # names the owners of private feeds
 
     @property
     def hub(self) -> HubSettings:
@@ -64,7 +59,7 @@ class Runtime:
         options: Options,
         *,
         make_past: Callable[[], Past] = lambda: Past(NoStore()),
-        control: ControlLayer | None = None,
+        control: Layer | None = None,
     ) -> None:
         self.options = options
         self._layer = layer
@@ -87,7 +82,9 @@ class Runtime:
                 settings=self.options.hub,
             )
             past = self._make_past()
-            live = self._live[loop] = _LiveHub(hub, past, self._load_catalog)
+            private = PrivateFeeds(self._control, self.options.owner_key)
+            live = _LiveHub(hub, past, private, self._load_catalog)
+            self._live[loop] = live
             live.start(self.options)
         if not live.has_loaded.is_set():
             with contextlib.suppress(TimeoutError):
@@ -97,6 +94,10 @@ class Runtime:
     def past(self) -> Past:
         """Return the stored records of the running loop, which has a hub."""
         return self._live[asyncio.get_running_loop()].past
+
+    def private(self) -> PrivateFeeds:
+        """Return the private feeds of the running loop, which has a hub."""
+        return self._live[asyncio.get_running_loop()].private
 
     async def close(self) -> None:
         """Stop the running loop's hub, if it has one."""
@@ -109,10 +110,15 @@ class _LiveHub:
     """A hub, and tasks that keep its catalog fresh and log what it did."""
 
     def __init__(
-        self, hub: Hub, past: Past, load_catalog: Callable[[], Catalog]
+        self,
+        hub: Hub,
+        past: Past,
+        private: PrivateFeeds,
+        load_catalog: Callable[[], Catalog],
     ) -> None:
         self.hub = hub
         self.past = past
+        self.private = private
         self.has_loaded = asyncio.Event()
         self._load_catalog = load_catalog
         self._tasks: list[asyncio.Task[None]] = []
@@ -128,6 +134,7 @@ class _LiveHub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.private.close()
         await self.hub.close()
 
     async def _refresh(self, refresh_s: float) -> None:

@@ -64,6 +64,7 @@ def _is_missing(hub: Hub, follow: Follow) -> bool:
         follow.snapshot
         and follow.since is None
         and follow.topic.kind in _STORED_KINDS
+        and not follow.topic.owner  # what is private is not stored
         and hub.position(follow.topic) is None
     )
 

@@ -1,4 +1,4 @@
-"""Command line: python3 -m services up | down | status | env | venv.
+"""Command line: python3 -m services up | down | status | env | venv | page.
 
 Exit codes: 0 done (status: all is up), 1 failed (status: not all is up), 64 wrong
 usage (EX_USAGE of sysexits.h; argparse's own 2 means "file not found" to make).
@@ -11,7 +11,7 @@ import logging
 import sys
 from typing import NoReturn
 
-from . import venv
+from . import page, venv
 from .errors import ServicesError
 from .instances import Status, down, environment, status, up
 
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help="print export lines for a shell")
     make = commands.add_parser("venv", help="make .venv from the lock file")
     make.add_argument("--dev", action="store_true", help="with development tools")
+    commands.add_parser("page", help="fetch the chart library of the page")
     return result
 
 
@@ -72,6 +73,8 @@ def run_command(options: argparse.Namespace) -> int:
         return 0 if all(line.word != "stopped" for line in lines) else 1
     elif options.command == "env":
         print(environment().render(), end="")
+    elif options.command == "page":
+        print("fetched" if page.ensure_page() else "already there")
     elif venv.ensure_venv(dev=options.dev):
         print("installed .venv")
     return 0

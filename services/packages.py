@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from .apt_sources import Source, parse_deb822, parse_one_line, select_mirrors
@@ -65,7 +66,7 @@ def ensure_packages(cache: Path) -> Path:
         stamp = read_stamp(cache)
         if stamp is None:
             check_disk(cache)
-            fetch(cache)
+            fetch(cache, PACKAGES, "PostgreSQL, TimescaleDB and Redis (95 MB, once)")
             unpack(cache)
         if stamp != str(root):  # else another call was quicker; a moved one: patch
             patch(root, tools=cache / "tools", names=PROGRAMS)
@@ -99,20 +100,20 @@ def check_disk(cache: Path) -> None:
         )
 
 
-def fetch(cache: Path) -> None:
-    """Download the packages and all they depend on, from the first mirror that works.
+def fetch(cache: Path, names: Sequence[str], what: str) -> None:
+    """Download packages and all they depend on, from the first mirror that works.
 
     Raises: DownloadFailedError with what each mirror's try said.
     """
     failures = []
     for mirror in find_mirrors():
-        log.info("fetching PostgreSQL, TimescaleDB and Redis (95 MB, once)")
-        failure = fetch_from(mirror, cache)
+        log.info("fetching %s", what)
+        failure = fetch_from(mirror, cache, names)
         if failure is None:
             return
         failures.append(f"{mirror.uri} {SUITE}: {failure}")
     raise DownloadFailedError(
-        f"expected the packages {', '.join(PACKAGES)} of Debian {SUITE}, found:\n"
+        f"expected the packages {', '.join(names)} of Debian {SUITE}, found:\n"
         + "\n".join(failures)
     )
 
@@ -142,7 +143,7 @@ def find_mirrors() -> list[Source]:
     return mirrors
 
 
-def fetch_from(mirror: Source, cache: Path) -> str | None:
+def fetch_from(mirror: Source, cache: Path, names: Sequence[str]) -> str | None:
     """Update the lists and download; None when done, else what apt said."""
     apt = cache / "apt"
     for name in ("lists/partial", "archives/partial"):
@@ -153,7 +154,7 @@ def fetch_from(mirror: Source, cache: Path) -> str | None:
     (apt / "sources.sources").write_text(sources_text(mirror))
     (apt / "apt.conf").write_text(config_text(apt))
     command = ["apt-get", "--quiet", "--yes", "--config-file", str(apt / "apt.conf")]
-    for action in (["update"], ["install", "--download-only", *PACKAGES]):
+    for action in (["update"], ["install", "--download-only", *names]):
         done = run([*command, *action])
         # a failed update leaves a warning and exit code 0, so its errors count too
         if done.returncode or re.search(r"^(E|Err):?\d*[ :]", done.stderr, re.M):
@@ -197,7 +198,7 @@ Acquire::https::Timeout "30";
 
 
 def unpack(cache: Path) -> None:
-    """Unpack the downloaded packages, without what the servers do not use."""
+    """Unpack the downloaded packages, without what nothing here uses."""
     root = cache / "root"
     shutil.rmtree(root, ignore_errors=True)
     make_open_folder(root)

@@ -40,6 +40,7 @@ async def test_live_path_client_and_database_get_everything_that_was_sent() -> N
     async with ReplayServer() as binance:
         settings |= {
             "BINANCE_WS_URL": binance.address,
+            "BINANCE_REST_URL": "",
             "BINANCE_TRADE_STREAM": "aggTrade",
             "BROKERS_ENABLED": "binance",
         }
@@ -73,6 +74,7 @@ async def test_compat_check_40_live_tick_is_in_the_1m_candle_within_2_s() -> Non
         settings |= {
             "ALLOWED_HOSTS": "127.0.0.1",
             "BINANCE_WS_URL": binance.address,
+            "BINANCE_REST_URL": "",
             "BROKERS_ENABLED": "binance",
         }
         async with (

@@ -117,6 +117,7 @@ async def test_two_hundred_disconnects_lose_and_repeat_nothing() -> None:
     }
     async with ReplayServer() as binance, AsyncExitStack() as stack:
         settings["BINANCE_WS_URL"] = binance.address
+        settings["BINANCE_REST_URL"] = ""
         serve = manage("serve", "--host", "127.0.0.1", "--port", "0", **settings)
         web = await stack.enter_async_context(serve)
         feeds = {

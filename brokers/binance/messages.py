@@ -1,11 +1,13 @@
 """Reads Binance's frames: bytes in, one record or one control message out. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from enum import Enum
 from typing import TypeVar
 
 import msgspec
 
+from brokers.binance import converters
+from brokers.binance.converters import BROKER
 from brokers.binance.payloads import (
     MAX_AHEAD_US,
     AggTradePayload,
@@ -18,10 +20,7 @@ from brokers.binance.payloads import (
     TradePayload,
 )
 from brokers.exceptions import MalformedFrame
-from marketdata.records import Candle, OrderBook, Record, Side, Tick, Ticker, Trade
-from marketdata.timeframes import PriceSide, Timeframe
-
-BROKER = "binance"
+from marketdata.records import Record
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -50,6 +49,7 @@ class IgnoredReason(Enum):
     UNKNOWN_SYMBOL = "unknown symbol"
     UNKNOWN_EVENT = "unknown event"
     NO_QUOTE = "no quote"
+    REPEATED = "repeated"
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -60,13 +60,22 @@ class Ignored(msgspec.Struct, frozen=True):
 
 
 Parsed = Record | Ack | Refusal | Shutdown | Ignored
+# The highest number of an event and symbol: of trades, of updates of a book.
+Newest = MutableMapping[tuple[str, str], int]
 
 
-def parse_frame(frame: bytes, received_us: int, symbols: Mapping[str, str]) -> Parsed:
+def parse_frame(
+    frame: bytes,
+    received_us: int,
+    symbols: Mapping[str, str],
+    newest: Newest | None = None,
+) -> Parsed:
     """Return what one frame says, whether or not it is wrapped in its stream's name.
 
     ``symbols`` maps Binance's spelling in upper case (`BTCUSDT`) to the canonical one.
-    Book tickers and partial books carry no time: they get ``received_us``.
+    Book tickers and partial books carry no time: they get ``received_us``. With
+    ``newest`` a frame whose number is not above the highest one is ignored, as it is
+    when two connections bring the same; what is not is entered there.
 
     Raises:
         MalformedFrame: not JSON, not an object, a key is missing or unusable, or its
@@ -83,7 +92,8 @@ def parse_frame(frame: bytes, received_us: int, symbols: Mapping[str, str]) -> P
                 return Ignored(IgnoredReason.UNKNOWN_EVENT, stream)
             head = _frame_decoder.decode(body)
             head.stream = stream
-        reader = _READERS.get(_event_of(head))
+        event = _event_of(head)
+        reader = _READERS.get(event)
         if reader is None:
             return _control(head)
         payload = reader.decoder.decode(body)
@@ -96,7 +106,19 @@ def parse_frame(frame: bytes, received_us: int, symbols: Mapping[str, str]) -> P
     parsed = reader.convert(payload, symbol, received_us)
     if getattr(parsed, "time_us", 0) > received_us + MAX_AHEAD_US:
         raise MalformedFrame(BROKER, "its time is over a day ahead of our clock", frame)
-    return parsed
+    if newest is not None:
+        number = getattr(payload, reader.number, 0)
+        key = event, broker_symbol
+        if number <= newest.get(key, -1) and reader.number:
+            return Ignored(IgnoredReason.REPEATED, broker_symbol)
+        newest[key] = number
+    return _without_record(payload, symbol) if parsed is None else parsed
+
+
+def _without_record(payload: msgspec.Struct, symbol: str) -> Ignored:
+    if isinstance(payload, KlinePayload):
+        return Ignored(IgnoredReason.UNKNOWN_EVENT, f"kline_{payload.body.interval}")
+    return Ignored(IgnoredReason.NO_QUOTE, symbol)
 
 
 def _is_array(body: bytes | msgspec.Raw) -> bool:
@@ -127,124 +149,31 @@ def _control(head: Frame) -> Parsed:
     return Ignored(IgnoredReason.UNKNOWN_EVENT, head.event)
 
 
-def _trade(
-    payload: TradePayload | AggTradePayload, symbol: str, received_us: int
-) -> Parsed:
-    return Trade(
-        broker=BROKER,
-        symbol=symbol,
-        time_us=payload.time_ms * 1_000,
-        received_us=received_us,
-        price=payload.price,
-        size=payload.size,
-        # The maker's order was waiting, so the other side took.
-        side=Side.SELL if payload.is_buyer_maker else Side.BUY,
-        trade_id=payload.id,
-    )
-
-
-def _tick(payload: BookTickerPayload, symbol: str, received_us: int) -> Parsed:
-    if not payload.bid or not payload.ask:
-        return Ignored(IgnoredReason.NO_QUOTE, symbol)
-    return Tick(
-        broker=BROKER,
-        symbol=symbol,
-        time_us=received_us,
-        received_us=received_us,
-        bid=payload.bid,
-        ask=payload.ask,
-        bid_size=payload.bid_size,
-        ask_size=payload.ask_size,
-    )
-
-
-def _book_change(payload: DepthUpdatePayload, symbol: str, received_us: int) -> Parsed:
-    return OrderBook(
-        broker=BROKER,
-        symbol=symbol,
-        time_us=payload.time_ms * 1_000,
-        received_us=received_us,
-        bids=payload.bids,
-        asks=payload.asks,
-        is_snapshot=False,
-        first_id=payload.first_id,
-        last_id=payload.last_id,
-    )
-
-
-def _book_top(payload: PartialDepthPayload, symbol: str, received_us: int) -> Parsed:
-    return OrderBook(
-        broker=BROKER,
-        symbol=symbol,
-        time_us=received_us,
-        received_us=received_us,
-        bids=payload.bids,
-        asks=payload.asks,
-        is_snapshot=True,
-        last_id=payload.last_id,
-    )
-
-
-def _ticker(payload: TickerPayload, symbol: str, received_us: int) -> Parsed:
-    return Ticker(
-        broker=BROKER,
-        symbol=symbol,
-        time_us=payload.time_ms * 1_000,
-        received_us=received_us,
-        last=payload.last,
-        open=payload.open,
-        high=payload.high,
-        low=payload.low,
-        volume=payload.volume,
-        quote_volume=payload.quote_volume,
-    )
-
-
-def _candle(payload: KlinePayload, symbol: str, received_us: int) -> Parsed:
-    body = payload.body
-    timeframe = _TIMEFRAMES.get(body.interval)
-    if timeframe is None:
-        return Ignored(IgnoredReason.UNKNOWN_EVENT, f"kline_{body.interval}")
-    return Candle(
-        broker=BROKER,
-        symbol=symbol,
-        time_us=body.start_ms * 1_000,
-        received_us=received_us,
-        timeframe=timeframe,
-        price_side=PriceSide.TRADE,
-        open=body.open,
-        high=body.high,
-        low=body.low,
-        close=body.close,
-        volume=body.volume,
-        ticks=body.trades,
-        is_final=body.is_final,
-    )
-
-
 class _Reader:
-    """How one kind of payload is decoded and converted."""
+    """How one kind of payload is decoded and converted, and where its number is."""
 
-    __slots__ = ("convert", "decoder")
+    __slots__ = ("convert", "decoder", "number")
 
     def __init__(
-        self, payload: type[P], convert: Callable[[P, str, int], Parsed]
+        self,
+        payload: type[P],
+        convert: Callable[[P, str, int], Record | None],
+        number: str = "",
     ) -> None:
         # Not strict: prices and sizes are strings, read as floats in one pass.
         self.decoder = msgspec.json.Decoder(payload, strict=False)
-        self.convert: Callable[..., Parsed] = convert
+        self.convert: Callable[..., Record | None] = convert
+        self.number = number
 
 
-# Binance's interval names are ours, and it has some that we do not.
-_TIMEFRAMES = {timeframe.value: timeframe for timeframe in Timeframe}
 _frame_decoder = msgspec.json.Decoder(Frame, strict=False)
 _READERS = {
-    "trade": _Reader(TradePayload, _trade),
-    "aggTrade": _Reader(AggTradePayload, _trade),
-    "bookTicker": _Reader(BookTickerPayload, _tick),
-    "depthUpdate": _Reader(DepthUpdatePayload, _book_change),
-    "partialDepth": _Reader(PartialDepthPayload, _book_top),
-    "24hrTicker": _Reader(TickerPayload, _ticker),
-    "24hrMiniTicker": _Reader(TickerPayload, _ticker),
-    "kline": _Reader(KlinePayload, _candle),
+    "trade": _Reader(TradePayload, converters.trade, "id"),
+    "aggTrade": _Reader(AggTradePayload, converters.trade, "id"),
+    "bookTicker": _Reader(BookTickerPayload, converters.tick, "update_id"),
+    "depthUpdate": _Reader(DepthUpdatePayload, converters.book_change, "last_id"),
+    "partialDepth": _Reader(PartialDepthPayload, converters.book_top),
+    "24hrTicker": _Reader(TickerPayload, converters.ticker),
+    "24hrMiniTicker": _Reader(TickerPayload, converters.ticker),
+    "kline": _Reader(KlinePayload, converters.candle),
 }

@@ -6,17 +6,20 @@ Source: "Live Subscribing/Unsubscribing to streams", web-socket-streams.md of
 binance/binance-spot-api-docs, commit a5e0bc3d.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
 import msgspec
 
 from brokers.exceptions import InvalidFeedSetting
+from brokers.feed import FollowedInstrument
 from marketdata.records import Kind
 
 # A connection may follow 1024 streams and send 5 messages a second, pongs included
 # ("Websocket Limits"); over it Binance disconnects, and bans who repeats it.
 MAX_STREAMS = 1024
+# 300 attempts to connect are allowed in 5 minutes; each of ours is made again at will.
+MAX_CONNECTIONS = 16
 STREAMS_PER_REQUEST = 200
 REQUESTS_PER_S = 3
 
@@ -26,9 +29,16 @@ _SUFFIXES = {
     Kind.TICK: "bookTicker",
     Kind.ORDERBOOK: "depth@100ms",
 }
+# These are computed of others.
+_SOURCES = {
+    Kind.CANDLE: (Kind.TICK, Kind.TRADE),
+    Kind.TICKER: (Kind.TICK, Kind.TRADE),
+}
+# How payloads of a stream name themselves, where that is not the stream's name.
+_EVENTS = {"depth": "depthUpdate"}
 
 
-def stream_suffixes(types: Sequence[str], trade_stream: str) -> tuple[str, ...]:
+def stream_suffixes(types: Sequence[str], trade_stream: str) -> dict[Kind, str]:
     """Return what follows `<symbol>@` for the record types named in the settings.
 
     Raises:
@@ -45,14 +55,55 @@ def stream_suffixes(types: Sequence[str], trade_stream: str) -> tuple[str, ...]:
     for name in types:
         if name not in by_name:
             raise InvalidFeedSetting("BINANCE_TYPES", expected, name)
-    return tuple(by_name[name] for name in dict.fromkeys(types))
+    return {Kind(name): by_name[name] for name in types}
 
 
-def stream_names(broker_symbols: Iterable[str], suffixes: Sequence[str]) -> list[str]:
-    """Return the streams of the symbols; Binance wants symbols in lower case here."""
+def stream_names(
+    instruments: Iterable[FollowedInstrument], suffixes: Mapping[Kind, str]
+) -> list[str]:
+    """Return the streams of what is wanted of each instrument, all of an instrument
+    together; Binance wants symbols in lower case here.
+    """
     return [
-        f"{symbol.lower()}@{suffix}" for symbol in broker_symbols for suffix in suffixes
+        f"{item.broker_symbol.lower()}@{suffix}"
+        for item in instruments
+        for kind, suffix in suffixes.items()
+        if item.kinds is None or kind in _with_sources(item.kinds)
     ]
+
+
+def event_and_symbol(stream: str) -> tuple[str, str]:
+    """Return how payloads of a stream name themselves and their symbol."""
+    symbol, _, suffix = stream.partition("@")
+    name = suffix.partition("@")[0]
+    return _EVENTS.get(name, name), symbol.upper()
+
+
+def share_out(
+    wanted: Iterable[str], followed: Sequence[Collection[str]]
+) -> list[dict[str, None]]:
+    """Return which streams each connection shall follow.
+
+    ``followed`` says what each does now; a stream that is wanted still stays where it
+    is, a new one goes to the first that has room, which may be one connection more.
+    """
+    wanted = dict.fromkeys(wanted)
+    shares = [dict.fromkeys(name for name in old if name in wanted) for old in followed]
+    for share in shares:
+        for name in share:
+            del wanted[name]
+    place = 0
+    for name in wanted:
+        while place < len(shares) and len(shares[place]) >= MAX_STREAMS:
+            place += 1
+        if place == len(shares):
+            shares.append({})
+        shares[place][name] = None
+    return shares
+
+
+def _with_sources(kinds: Collection[Kind]) -> set[Kind]:
+    return {source for kind in kinds for source in _SOURCES.get(kind, (kind,))}
 
 
 def split_requests(streams: Iterable[str]) -> Iterable[list[str]]:

@@ -171,14 +171,14 @@ class OandaFeed:
         if current is not None and current.reading.done():
             self._tell_gaps("the old stream ended before the new one began")
         new.start(self._lines.reader(emit))
-        try:
-            await new.wait_for_line()
-            if current is not None:
+        if current is not None:
+            try:
+                await new.wait_for_line()
                 await asyncio.wait({current.reading}, timeout=self._timing.overlap_s)
                 await current.stop()
-        except BaseException:
-            await new.stop()
-            raise
+            except BaseException:
+                await new.stop()
+                raise
         log.info("stream open", broker=BROKER, instruments=len(wanted))
         return new
 

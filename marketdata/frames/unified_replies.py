@@ -35,6 +35,7 @@ class Described(msgspec.Struct, omit_defaults=True):
     interval: str | None = None
     price: str | None = None
     delivery: str | None = None
+    private: bool = False
 
 
 class Accepted(msgspec.Struct, omit_defaults=True):
@@ -49,6 +50,7 @@ class Accepted(msgspec.Struct, omit_defaults=True):
     recorded: bool
     interval: str | None = None
     price: str | None = None
+    private: bool = False
 
 
 class Rejected(msgspec.Struct):
@@ -75,6 +77,7 @@ def describe_topic(
         topic.timeframe and topic.timeframe.value,
         topic.price_side and topic.price_side.value,
         delivery,
+        bool(topic.owner),
     )
 
 
@@ -103,9 +106,12 @@ def _accepted(wanted: Wanted, positions: Positions) -> Accepted:
         topic.kind.value,
         position and position.number,
         position and epoch_text(position.epoch),
-        wanted.instrument.is_recorded and topic.kind in _RECORDED_KINDS,
+        wanted.instrument.is_recorded
+        and topic.kind in _RECORDED_KINDS
+        and not topic.owner,
         topic.timeframe and topic.timeframe.value,
         topic.price_side and topic.price_side.value,
+        bool(topic.owner),
     )
 
 

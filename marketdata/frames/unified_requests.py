@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from marketdata.broker_credentials import MAX_CHARS, MAX_FIELDS, Credentials
 from marketdata.effects import Resume
 from marketdata.exceptions import (
     AuthFailed,
@@ -89,10 +90,10 @@ class Auth(msgspec.Struct, frozen=True):
 
 
 class Authenticate(msgspec.Struct, frozen=True):
-    """Open a private feed of ``broker``; credentials are never logged."""
+    """Open a private feed of ``broker``."""
 
     broker: str
-    credentials: dict[str, Any]
+    credentials: Credentials
 
 
 Request = Subscribe | Unsubscribe | ListSubscriptions | Ping | Auth | Authenticate
@@ -194,7 +195,16 @@ def _authenticate(fields: Fields) -> Authenticate:
     if not isinstance(credentials, dict):
         # What was found is not shown: it may be a secret.
         raise InvalidField("credentials", "an object", "something else")
-    return Authenticate(broker, credentials)
+    values = {name: item for name, item in credentials.items() if item is not None}
+    is_fit = len(values) <= MAX_FIELDS and all(
+        isinstance(item, str) and len(item) + len(name) <= MAX_CHARS
+        for name, item in values.items()
+    )
+    if not is_fit:
+        raise InvalidField(
+            "credentials", f"at most {MAX_FIELDS} texts", "something else"
+        )
+    return Authenticate(broker, Credentials(values))
 
 
 def _symbols(fields: Fields) -> tuple[str, ...]:

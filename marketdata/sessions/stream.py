@@ -186,6 +186,7 @@ class StreamSession:
             self._encoding(stream),
             snapshot=snapshot and self._has_snapshot(stream),
             conflate_ms=self._conflate_ms(stream),
+            whole_books=_is_of_books(stream),
         )
 
     def _has_snapshot(self, stream: Stream) -> bool:
@@ -218,6 +219,10 @@ class StreamSession:
 
 COMBINED_STREAM = Dialect("stream", partial(StreamSession, is_combined=True))
 RAW_STREAM = Dialect("stream", partial(StreamSession, is_combined=False))
+
+
+def _is_of_books(stream: Stream) -> bool:
+    return stream.form is not None and stream.form.event is Event.PARTIAL_DEPTH
 
 
 def _join(

@@ -7,20 +7,23 @@ from marketdata.catalog import Catalog
 from marketdata.clients import Client
 from marketdata.codes import CloseCode, ErrorCode, StatusCode
 from marketdata.dialects import Dialect, Figures, Opening, ServerFacts
-from marketdata.effects import Authenticate, Close, Effect, Send
+from marketdata.effects import Authenticate, Close, Effect, OpenFeed, Send
 from marketdata.exceptions import (
     AuthFailed,
     AuthRequired,
     BrokerAuthFailed,
+    Forbidden,
     InvalidMessage,
     MarketDataError,
+    RateLimited,
 )
 from marketdata.frames import unified
 from marketdata.frames import unified_requests as requests
 from marketdata.frames.unified_replies import encode_failure
 from marketdata.sessions.unified_subscriptions import Subscriptions
 
-_NO_PRIVATE_FEEDS = "Authentication failed: private feeds are not served yet"
+# What waits while a private feed is opened: a client's burst.
+MAX_WAITING = 100
 
 
 class UnifiedSession:
@@ -30,6 +33,8 @@ class UnifiedSession:
         self.client = opening.client
         self._facts = facts
         self._subscriptions = Subscriptions()
+        self._opening = 0  # private feeds
+        self._waiting: list[requests.Parsed] = []
 
     @property
     def subscription_count(self) -> int:
@@ -59,12 +64,7 @@ class UnifiedSession:
         self, text: str | bytes, *, catalog: Catalog, now_us: int
     ) -> Sequence[Effect]:
         """Return the answer to a frame, and what it changes."""
-        parsed = requests.parse_request(text)
-        try:
-            return self._answer(parsed, catalog, now_us)
-        except MarketDataError as exc:
-            frame = encode_failure(parsed, exc)
-            return [Send(frame, is_malformed=isinstance(exc, InvalidMessage))]
+        return self._respond(requests.parse_request(text), catalog, now_us)
 
     def heartbeat(self, now_us: int, figures: Figures) -> bytes | None:
         """Return the heartbeat frame."""
@@ -94,6 +94,15 @@ class UnifiedSession:
             frame = unified.encode_error(_ERRORS[code], message)
         return Close(code, message, frame)
 
+    def _respond(
+        self, parsed: requests.Parsed, catalog: Catalog, now_us: int
+    ) -> Sequence[Effect]:
+        try:
+            return self._answer(parsed, catalog, now_us)
+        except MarketDataError as exc:
+            frame = encode_failure(parsed, exc)
+            return [Send(frame, is_malformed=isinstance(exc, InvalidMessage))]
+
     def _answer(
         self, parsed: requests.Parsed, catalog: Catalog, now_us: int
     ) -> Sequence[Effect]:
@@ -106,6 +115,12 @@ class UnifiedSession:
                 raise error
         if self.client.is_required_to_auth:
             raise AuthRequired("authentication required: send auth with a key or token")
+        if self._opening and not isinstance(parsed.request, requests.Authenticate):
+            # It depends on the private feed where subscriptions lead.
+            if len(self._waiting) >= MAX_WAITING:
+                raise RateLimited("too many requests wait for a private feed")
+            self._waiting.append(parsed)
+            return []
         match parsed.request:
             case requests.Subscribe() as request:
                 plan = self.client.plan
@@ -114,9 +129,48 @@ class UnifiedSession:
                 return self._subscriptions.remove(parsed, request, catalog)
             case requests.ListSubscriptions():
                 return [Send(self._subscriptions.list(parsed))]
-            case requests.Authenticate():
-                raise BrokerAuthFailed(_NO_PRIVATE_FEEDS)
+            case requests.Authenticate() as request:
+                return [self._open_private(parsed, request, catalog, now_us)]
         raise AssertionError(parsed.request)
+
+    def _open_private(
+        self,
+        parsed: requests.Parsed,
+        request: requests.Authenticate,
+        catalog: Catalog,
+        now_us: int,
+    ) -> OpenFeed:
+        name, plan = request.broker.lower(), self.client.plan
+        if name not in catalog.brokers:
+            raise BrokerAuthFailed(
+                f"Authentication failed: Unknown broker type: {request.broker:.40}"
+            )
+        if plan.brokers is not None and name not in plan.brokers:
+            raise Forbidden(f"plan {plan.name!r} does not allow {name}")
+
+        def answer(result: str | BrokerAuthFailed) -> Sequence[Effect]:
+            self._opening -= 1
+            effects = self._opened(parsed, name, result)
+            if not self._opening:
+                waiting, self._waiting = self._waiting, []
+                for item in waiting:
+                    effects += self._respond(item, catalog, now_us)
+            return effects
+
+        self._opening += 1
+        return OpenFeed(name, request.credentials, answer)
+
+    def _opened(
+        self, parsed: requests.Parsed, broker: str, result: str | BrokerAuthFailed
+    ) -> list[Effect]:
+        if isinstance(result, BrokerAuthFailed):
+            return [Send(encode_failure(parsed, result))]
+        frame = unified.encode_status(
+            id=parsed.id,
+            action=parsed.action,
+            message=f"Authenticated with {broker}",
+        )
+        return [Send(frame), *self._subscriptions.use_private(broker, result)]
 
     def _authenticated(
         self, parsed: requests.Parsed, result: Client | AuthFailed

@@ -5,9 +5,9 @@ from functools import partial
 
 import msgspec
 
-from marketdata.catalog import Broker, Catalog, Instrument
+from marketdata.catalog import Catalog, Instrument
 from marketdata.clients import Plan
-from marketdata.effects import Effect, Follow, Join, Leave, Resume, Send
+from marketdata.effects import Effect, Follow, Join, Leave, Send
 from marketdata.exceptions import (
     Forbidden,
     InvalidSymbol,
@@ -15,7 +15,6 @@ from marketdata.exceptions import (
     SubscriptionLimit,
     UnknownSymbol,
     UnsupportedSince,
-    UnsupportedType,
 )
 from marketdata.frames import unified
 from marketdata.frames.unified import UNIFIED_ENCODING
@@ -28,18 +27,25 @@ from marketdata.frames.unified_replies import (
     rejection,
     summary,
 )
-from marketdata.frames.unified_requests import TYPES, Parsed, Subscribe, Unsubscribe
-from marketdata.price_basis import has_trades
+from marketdata.frames.unified_requests import Parsed, Subscribe, Unsubscribe
 from marketdata.records import Kind
+from marketdata.sessions.unified_topics import (
+    find_topic,
+    has_past,
+    is_meant,
+    wants_snapshot,
+)
 from marketdata.symbols import canonical
-from marketdata.timeframes import PriceSide
-from marketdata.topics import Topic
+from marketdata.topics import PRIVATE_KINDS, Topic
 
 # A print that was left out would be missing from every sum (PROTOCOL 1.3).
 _NEVER_CONFLATED = (Kind.TRADE,)
 
 
 _NO_PAST = UnsupportedSince("order books are not stored: a snapshot comes instead")
+_NO_PRIVATE_PAST = UnsupportedSince(
+    "private records are not stored: a snapshot comes instead"
+)
 
 
 class _Subscription(msgspec.Struct, frozen=True):
@@ -47,6 +53,7 @@ class _Subscription(msgspec.Struct, frozen=True):
 
     display: str
     is_conflated: bool
+    conflate_ms: int
 
     @property
     def delivery(self) -> str:
@@ -58,6 +65,7 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._followed: dict[Topic, _Subscription] = {}
+        self._owners: dict[str, str] = {}  # of private feeds, by broker
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -72,20 +80,24 @@ class Subscriptions:
         for symbol in request.symbols:
             try:
                 instrument = catalog.find(symbol)
-                broker = catalog.route(instrument, request.broker)
+                broker = catalog.route(instrument, request.broker, self._owners)
             except MarketDataError as exc:
                 rejected.append(rejection(symbol, exc))
                 continue
             for kind in request.types:
                 try:
-                    topic = _topic(kind, broker, instrument, request)
+                    source, owner = broker, self._owners.get(broker.name, "")
+                    if owner and kind not in PRIVATE_KINDS:
+                        source, owner = catalog.route(instrument, request.broker), ""
+                    topic = find_topic(kind, source, instrument, request, owner)
                     self._follow(topic, instrument, request, plan)
                 except MarketDataError as exc:
                     rejected.append(rejection(symbol, exc))
                 else:
                     wanted.append(Wanted(symbol, topic, instrument))
-                    if request.since is not None and kind is Kind.ORDERBOOK:
-                        rejected.append(rejection(symbol, _NO_PAST))
+                    if request.since is not None and not has_past(topic):
+                        why = _NO_PRIVATE_PAST if owner else _NO_PAST
+                        rejected.append(rejection(symbol, why))
         if not wanted:
             return [Send(encode_rejected(parsed, rejected))]
         follows = self._follows((item.topic for item in wanted), request, before)
@@ -101,7 +113,7 @@ class Subscriptions:
         topics = [
             topic
             for topic in self._followed
-            if (asked is None or topic.symbol in asked) and _is_meant(topic, request)
+            if (asked is None or topic.symbol in asked) and is_meant(topic, request)
         ]
         removed = [
             describe_topic(
@@ -120,6 +132,30 @@ class Subscriptions:
         )
         pairs = tuple((topic, UNIFIED_ENCODING) for topic in topics)
         return [Leave(pairs), Send(frame)]
+
+    def use_private(self, broker: str, owner: str) -> Sequence[Effect]:
+        """Follow a private feed of the broker, also where the public one is now."""
+        self._owners[broker] = owner
+        moved = [
+            topic
+            for topic in self._followed
+            if topic.broker == broker
+            and topic.kind in PRIVATE_KINDS
+            and topic.owner != owner
+        ]
+        if not moved:
+            return []
+        follows = []
+        for topic in moved:
+            item = self._followed.pop(topic)
+            private = msgspec.structs.replace(topic, owner=owner)
+            self._followed[private] = item
+            interval_ms = item.conflate_ms if item.is_conflated else None
+            follows.append(
+                Follow(private, UNIFIED_ENCODING, True, conflate_ms=interval_ms)
+            )
+        leave = Leave(tuple((topic, UNIFIED_ENCODING) for topic in moved))
+        return [leave, Join(tuple(follows), lambda positions: None)]
 
     def list(self, parsed: Parsed) -> bytes:
         """Return the frame that names what is followed."""
@@ -145,7 +181,9 @@ class Subscriptions:
         if is_conflated is None:
             is_conflated = plan.is_conflated
         self._followed[topic] = _Subscription(
-            instrument.display, is_conflated and topic.kind not in _NEVER_CONFLATED
+            instrument.display,
+            is_conflated and topic.kind not in _NEVER_CONFLATED,
+            request.conflate_ms,
         )
 
     def _follows(
@@ -155,8 +193,8 @@ class Subscriptions:
             Follow(
                 topic,
                 UNIFIED_ENCODING,
-                snapshot=_wants_snapshot(topic, request) and topic not in before,
-                since=None if topic.kind is Kind.ORDERBOOK else request.since,
+                snapshot=wants_snapshot(topic, request) and topic not in before,
+                since=request.since if has_past(topic) else None,
                 conflate_ms=request.conflate_ms
                 if self._followed[topic].is_conflated
                 else None,
@@ -180,37 +218,7 @@ class Subscriptions:
         return asked, rejected
 
 
-def _topic(
-    kind: Kind | str, broker: Broker, instrument: Instrument, request: Subscribe
-) -> Topic:
-    if isinstance(kind, str):
-        raise UnsupportedType(
-            f"expected a type of {', '.join(TYPES)}, found {kind!r:.60}"
-        )
-    if kind is not Kind.CANDLE:
-        return Topic(kind, broker.name, instrument.symbol)
-    if isinstance(request.since, Resume):
-        raise UnsupportedSince("since of candles is a time in ms")
-    if request.price is PriceSide.TRADE and not has_trades(broker, instrument):
-        raise UnsupportedType(f"{broker.name} has no trades of {instrument.display}")
-    return Topic(kind, broker.name, instrument.symbol, request.interval, request.price)
-
-
-def _wants_snapshot(topic: Topic, request: Subscribe) -> bool:
-    replaces_past = topic.kind is Kind.ORDERBOOK and request.since is not None
-    return request.snapshot or replaces_past
-
-
 def _followed_symbol(text: str, followed: set[str], catalog: Catalog) -> str:
     """Return the symbol; one that is followed needs no instrument any more."""
     symbol = canonical(text)
     return symbol if symbol in followed else catalog.find(text).symbol
-
-
-def _is_meant(topic: Topic, request: Unsubscribe) -> bool:
-    return (
-        (request.broker is None or topic.broker == request.broker.lower())
-        and (request.types is None or topic.kind in request.types)
-        and (request.interval is None or topic.timeframe in (None, request.interval))
-        and (request.price is None or topic.price_side in (None, request.price))
-    )

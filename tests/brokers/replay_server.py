@@ -74,6 +74,10 @@ class ReplayServer:
 
     ``requests`` are (time, request) of all clients, ``refusals`` the HTTP statuses and
     headers for the next handshakes, ``on_subscribe`` is called after each SUBSCRIBE.
+
+    On the same port it answers REST: ``answers`` makes what a path says of a request's
+    fields, None if that is nothing Binance knows; ``rest_refusals`` are as refusals,
+    ``asked`` are (path, fields).
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -83,6 +87,9 @@ class ReplayServer:
         self.refusals: list[tuple[int, dict[str, str]]] = []
         self.on_subscribe: Callable[[Client], None] = lambda client: None
         self.is_answering = True
+        self.answers: dict[str, Callable[[dict[str, str]], Any]] = {}
+        self.rest_refusals: list[tuple[int, dict[str, str]]] = []
+        self.asked: list[tuple[str, dict[str, str]]] = []
         self._port = port
         self._server: Server | None = None
 
@@ -90,6 +97,11 @@ class ReplayServer:
     def address(self) -> str:
         """The base address, without a path."""
         return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    @property
+    def rest_address(self) -> str:
+        """The base address of REST."""
+        return self.address.replace("ws:", "http:")
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
@@ -122,7 +134,25 @@ class ReplayServer:
         for client in list(self.clients):
             await client.socket.close(1001, "dropped")
 
+    def _answer(self, socket: ServerConnection, path: str, query: str) -> Response:
+        fields = {name: values[0] for name, values in parse_qs(query).items()}
+        self.asked.append((path, fields))
+        if self.rest_refusals:
+            status, headers = self.rest_refusals.pop(0)
+            response = socket.respond(HTTPStatus(status), "refused\n")
+            response.headers.update(headers)
+            return response
+        body = self.answers.get(path, lambda fields: None)(fields)
+        status = HTTPStatus.OK
+        if body is None:
+            body = {"code": -1121, "msg": "Invalid symbol."}
+            status = HTTPStatus.BAD_REQUEST
+        return socket.respond(status, json.dumps(body))
+
     def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
+        address = urlsplit(request.path)
+        if address.path.startswith("/api/"):
+            return self._answer(socket, address.path, address.query)
         self.connections += 1
         if not self.refusals:
             return None

@@ -1,8 +1,10 @@
 """Beats: a sign of life with what was stored meanwhile."""
 
 import asyncio
+import time
 
 import pytest
+from msgspec import structs
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from brokers import beats as module
@@ -72,5 +74,8 @@ async def test_run_sends_beats_and_tells_again_what_did_not_arrive(
     await until(lambda: len(layer.sent) >= 3)
     running.cancel()
 
-    assert layer.sent[0] == ("md.beat.oanda", Beat("oanda", 7, True, {GROUP: 5}))
-    assert layer.sent[1] == ("md.beat.oanda", Beat("oanda", 7, True, {}))
+    assert [group for group, _ in layer.sent[:2]] == ["md.beat.oanda"] * 2
+    first, second = (beat for _, beat in layer.sent[:2])
+    assert structs.replace(first, clock_us=0) == Beat("oanda", 7, True, {GROUP: 5})
+    assert structs.replace(second, clock_us=0) == Beat("oanda", 7, True, {})
+    assert 0 < first.clock_us < second.clock_us < time.monotonic_ns() // 1_000

@@ -129,6 +129,17 @@ async def test_feed_that_has_nothing_to_follow_misses_nothing() -> None:
     await rig.publisher.drain()
 
 
+async def test_what_was_not_followed_when_the_connection_was_lost_has_no_gap() -> None:
+    rig = Rig()
+    rig.watch.enter(FeedState.LIVE)
+    rig.publisher.publish([tick(symbol="GBPUSD", time_us=NOW_US - 5)])
+
+    rig.watch.enter(FeedState.LOST)
+
+    assert not rig.watch.is_open
+    await rig.publisher.drain()
+
+
 async def test_gap_that_the_feed_tells_is_told_once() -> None:
     rig = Rig()
 

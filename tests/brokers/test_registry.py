@@ -7,6 +7,7 @@ from brokers.registry import adapter_names, build_feed
 
 SETTINGS = SimpleNamespace(
     BINANCE_WS_URL="ws://127.0.0.1:1",
+    BINANCE_REST_URL="http://127.0.0.1:1",
     BINANCE_TYPES=["tick"],
     BINANCE_TRADE_STREAM="trade",
     KRAKEN_WS_URL="ws://127.0.0.1:1",

@@ -94,6 +94,7 @@ def sent_by_topic() -> dict[tuple[Kind, str], list[dict[str, Any]]]:
 def binance(server: ReplayServer, prefix: str) -> dict[str, str]:
     return {
         "BINANCE_WS_URL": server.address,
+        "BINANCE_REST_URL": "",
         "BINANCE_TRADE_STREAM": "aggTrade",
         "CHANNEL_PREFIX": prefix,
         "RECORDER_FLUSH_S": "0.1",

@@ -39,6 +39,7 @@ async def test_run_feeds_runs_enabled_brokers_and_stops_them(
     settings = {
         "BROKERS_ENABLED": "binance,oanda,simulated",
         "BINANCE_WS_URL": server.address,
+        "BINANCE_REST_URL": "",
         "CHANNEL_PREFIX": prefix,
     }
 

@@ -76,6 +76,33 @@ def test_brokers_enabled_replaces_the_files_choice(tmp_path: Path) -> None:
     assert chosen["BROKERS_ENABLED"] == ["simulated", "oanda"]
 
 
+def test_oanda_environment_overrides_file_overrides_default(tmp_path: Path) -> None:
+    yaml = (
+        "brokers: [{name: oanda, type: http-stream, url: 'http://file', "
+        "apiKey: k, accountId: a}]\n"
+    )
+    names = ("OANDA_API_KEY", "OANDA_ACCOUNT_ID", "OANDA_URL", "OANDA_ENVIRONMENT")
+
+    def read(yaml: str = "", **env: str) -> list[str]:
+        values = settings_of(tmp_path, yaml, **env)
+        return [values[name] for name in names]
+
+    assert read() == ["", "", "https://stream-fxpractice.oanda.com", ""]
+    assert read(yaml) == ["k", "a", "http://file", ""]
+    assert read(yaml, OANDA_URL="http://env") == ["k", "a", "http://env", ""]
+    assert read(yaml, OANDA_ENVIRONMENT="live") == ["k", "a", "", "live"]
+    assert read(yaml, OANDA_API_KEY="x", OANDA_ACCOUNT_ID="y")[:2] == ["x", "y"]
+
+
+def test_kraken_address_of_the_environment_overrides_the_files(tmp_path: Path) -> None:
+    yaml = "brokers: [{name: kraken, url: 'ws://file'}]\n"
+
+    assert settings_of(tmp_path)["KRAKEN_WS_URL"] == "wss://ws.kraken.com"
+    assert settings_of(tmp_path, yaml)["KRAKEN_WS_URL"] == "ws://file"
+    chosen = settings_of(tmp_path, yaml, KRAKEN_WS_URL="ws://env")
+    assert chosen["KRAKEN_WS_URL"] == "ws://env"
+
+
 def test_every_setting_is_in_the_example(tmp_path: Path) -> None:
     read = set(
         re.findall(

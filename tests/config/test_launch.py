@@ -10,6 +10,7 @@ import pytest
 from honcho.environ import parse_procfile
 
 from config import launch
+from services.errors import DownloadFailedError
 
 PROCFILE = parse_procfile((launch.BASE_DIR / "Procfile").read_text())
 
@@ -60,6 +61,20 @@ def test_check_port_that_is_taken_names_the_setting_and_the_owner() -> None:
             launch.LaunchError, match=rf"{port} \(PORT\).*process {os.getpid()}"
         ):
             launch.check_port(port)
+
+
+def test_set_up_goes_on_without_the_chart_library(monkeypatch, capsys):
+    def fail():
+        raise DownloadFailedError("no network")
+
+    monkeypatch.setattr(launch, "ensure_page", fail)
+
+    launch.fetch_page()
+
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "launch: the page has no chart (download_failed): no network"
+    )
 
 
 def test_set_up_makes_what_tick_indexes_asks_for(monkeypatch):

@@ -89,6 +89,12 @@ def test_select_series_prefers_the_instruments_own_symbol_to_a_brokers_spelling(
     assert (series.symbol, series.brokers) == ("XBTUSD", ("oanda",))
 
 
+def test_select_series_knows_the_usual_names_of_assets():
+    store("binance", 1, symbol="BTCUSDT")
+
+    assert select_series("XBTUSDT").symbol == "BTCUSDT"
+
+
 def test_select_series_of_unknown_symbol_raises():
     make_instrument("EURUSD")
 

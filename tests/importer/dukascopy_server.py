@@ -29,9 +29,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from history.timestamps import to_datetime, to_us
-from importer.market_calendar import is_closed
 from marketdata.catalog import InstrumentType
 from marketdata.durations import HOUR_US
+from marketdata.market_calendar import is_closed
 from tests.importer.bi5_files import PAYLOADS
 from tests.importer.jetta_answers import answer_of_file, with_timestamp
 

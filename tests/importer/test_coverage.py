@@ -18,11 +18,11 @@ from importer.coverage import (
 )
 from importer.hours import HourRange
 from importer.ledger import COVER_OF, STATE_OF
-from importer.market_calendar import is_closed
 from importer.models import HourState
 from importer.outcomes import Outcome
 from marketdata.catalog import InstrumentType
 from marketdata.durations import DAY_US, HOUR_US
+from marketdata.market_calendar import is_closed
 
 FRIDAY_US = 1_549_584_000_000_000  # 2019-02-08T00:00:00Z
 

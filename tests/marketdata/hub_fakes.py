@@ -108,9 +108,9 @@ class FakeLayer:
         """Send any message on the topic's group."""
         self.listeners[group_name(topic)](encode_message(content))
 
-    def beat(self, broker, *, epoch=7, is_live=True, stored=None):
+    def beat(self, broker, *, epoch=7, is_live=True, stored=None, clock_us=0):
         """Send a beat of the broker's feed."""
-        beat = Beat(broker, epoch, is_live, stored or {})
+        beat = Beat(broker, epoch, is_live, stored or {}, clock_us)
         self.listeners[beat_group(broker)](encode_message(beat))
 
     def miss(self, broker, *gaps, epoch=7):

@@ -7,6 +7,8 @@ from msgspec import structs
 from marketdata import delivery, demands, feed_link
 from marketdata import hub as module
 from marketdata.effects import Follow, Position
+from marketdata.frames.stream import StreamEncoding
+from marketdata.frames.stream_names import Event, Form
 from marketdata.frames.unified import UNIFIED_ENCODING as UNIFIED
 from marketdata.hub import Hub, HubSettings
 from marketdata.layer_messages import (
@@ -319,16 +321,67 @@ async def test_snapshot_is_the_last_record_with_its_number(hub, fake):
     )
 
 
-async def test_snapshot_of_a_book_is_the_last_whole_one(hub, fake):
-    change = structs.replace(BOOK, is_snapshot=False)
+async def test_snapshot_of_a_book_is_the_whole_one_that_it_is_now(hub, fake):
+    change = structs.replace(BOOK, is_snapshot=False, bids=((42_000.11, 0.0),))
     await join(hub, BOOKS, RecordingSink())
 
     await fake.send(BOOKS, BOOK)
     await fake.send(BOOKS, change, change, first=2)
 
     snapshot = json.loads(hub.snapshot(BOOKS, UNIFIED))
-    assert (snapshot["seq"], snapshot["data"]["data"]["snapshot"]) == (1, True)
+    assert (snapshot["seq"], snapshot["data"]["data"]["snapshot"]) == (3, True)
+    assert snapshot["data"]["data"]["bids"] == [[42_000.1, 2.0]]
     assert hub.position(BOOKS) == Position(7, 3)
+
+
+def partial_depth(levels: int) -> StreamEncoding:
+    form = Form(f"depth{levels}", Event.PARTIAL_DEPTH, levels, 100)
+    return StreamEncoding(form, is_combined=False)
+
+
+async def test_partial_depth_is_made_of_changes(hub, fake):
+    sink = RecordingSink()
+    change = structs.replace(BOOK, is_snapshot=False, bids=((42_000.2, 9.0),))
+    options = {"conflate_ms": 20, "whole_books": True}
+    await join(hub, BOOKS, sink, partial_depth(2), **options)
+
+    await fake.send(BOOKS, change)
+    await fake.send(BOOKS, BOOK, first=2)
+    await fake.send(BOOKS, structs.replace(change, last_id=13), first=3)
+    await until(lambda: sink.frames and sink.frames[-1]["lastUpdateId"] == 13)
+
+    prices = [[float(price) for price, _ in frame["bids"]] for frame in sink.frames]
+    assert prices[-1] == [42_000.2, 42_000.11]
+    assert len(sink.frames) <= 2
+
+
+async def test_book_that_missed_a_change_is_asked_for_and_sent_whole(hub, fake):
+    sink = RecordingSink()
+    change = structs.replace(BOOK, is_snapshot=False)
+    healed = structs.replace(BOOK, last_id=15)
+    await join(hub, BOOKS, sink)
+    await fake.send(BOOKS, BOOK)
+
+    await fake.send(BOOKS, change, first=4)
+    assert hub.snapshot(BOOKS, UNIFIED) is None
+    fake.tell(BOOKS, state(7, 4, last=healed))
+    await fake.send(BOOKS, change, first=5)
+
+    assert [frame.get("seq") for frame in sink.frames] == [1, None, 4, 4, 5]
+    assert sink.frames[1]["code"] == "GAP"
+    assert [frame.get("phase") for frame in sink.frames][3] == "snapshot"
+    assert hub.snapshot(BOOKS, UNIFIED) is not None
+
+
+async def test_answer_that_is_older_than_the_book_is_no_news(hub, fake):
+    change = structs.replace(BOOK, is_snapshot=False, bids=((42_000.11, 0.0),))
+    await join(hub, BOOKS, RecordingSink())
+    await fake.send(BOOKS, BOOK, change)
+
+    fake.tell(BOOKS, state(7, 1, last=BOOK))
+
+    snapshot = json.loads(hub.snapshot(BOOKS, UNIFIED))
+    assert snapshot["data"]["data"]["bids"] == [[42_000.1, 2.0]]
 
 
 async def test_new_catalog_changes_frames_of_followed_topics(hub, fake):

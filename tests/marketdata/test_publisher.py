@@ -238,17 +238,19 @@ async def test_announce_during_a_flush_is_answered_again():
     assert len(states(layer)) == 2
 
 
-async def test_announce_of_books_tells_the_last_whole_one():
+async def test_announce_of_books_tells_the_whole_one_that_it_is_now():
     layer = RecordingLayer()
     publisher = Publisher(layer, epoch=7)
-    change = msgspec.structs.replace(BOOK, is_snapshot=False)
+    change = msgspec.structs.replace(BOOK, is_snapshot=False, asks=((1e6, 1.0),))
+    now = msgspec.structs.replace(BOOK, asks=(*BOOK.asks, (1e6, 1.0)), first_id=None)
 
     publisher.publish([BOOK, change])
     publisher.announce(BOOKS, is_recorded=False, is_live=True)
     await publisher.drain()
 
     state = states(layer, "md.orderbook.binance.BTCUSDT")[-1]
-    assert (state.head, state.last) == (2, BOOK)
+    assert (state.head, state.last) == (2, now)
+    assert publisher.last(BOOKS) == now
 
 
 async def test_last_is_the_newest_record_of_the_topic():

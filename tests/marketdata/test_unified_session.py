@@ -1,15 +1,17 @@
 import json
 
+import msgspec
 import pytest
 
+from marketdata.broker_credentials import Credentials
 from marketdata.clients import Client, Plan
 from marketdata.codes import CloseCode, ErrorCode
 from marketdata.dialects import Opening, ServerFacts
 from marketdata.effects import Authenticate, Follow, Join, Leave, Position, Send
-from marketdata.exceptions import AuthFailed
+from marketdata.exceptions import AuthFailed, BrokerAuthFailed
 from marketdata.frames.unified import UNIFIED_ENCODING
 from marketdata.records import Kind
-from marketdata.sessions.unified import UnifiedSession
+from marketdata.sessions.unified import MAX_WAITING, UnifiedSession
 from marketdata.timeframes import PriceSide, Timeframe
 from marketdata.topics import Topic
 from tests.marketdata.samples import NOW_US, catalog
@@ -457,12 +459,112 @@ def test_subscribe_is_conflated_as_asked_or_as_the_plan_says(
     assert [item.conflate_ms for item in join.follows] == [conflate_ms, None]
 
 
-def test_authenticate_is_not_available_yet(session):
-    effects = ask(session, action="authenticate", broker="x", credentials={"a": "b"})
+def private(session, **fields):
+    """Ask for a private feed, and return the effect."""
+    (effect,) = ask(
+        session,
+        **{"action": "authenticate", "broker": "oanda", "credentials": {"a": "b"}}
+        | fields,
+    )
+    return effect
 
-    frame = frame_of(effects)
-    assert frame["code"] == "BROKER_AUTH_FAILED"
-    assert frame["message"].startswith("Authentication failed: ")
+
+OWNED_EUR_TICKS = msgspec.structs.replace(EUR_TICKS, owner="0wner")
+
+
+def test_authenticate_opens_a_private_feed_and_answers_once(session):
+    effect = private(session, broker="OANDA", id=7)
+
+    assert (effect.broker, effect.credentials) == ("oanda", Credentials({"a": "b"}))
+    assert frame_of(effect.answer("0wner")) == {
+        "type": "status",
+        "id": 7,
+        "action": "authenticate",
+        "message": "Authenticated with oanda",
+    }
+
+
+def test_authenticate_that_failed_says_why_and_changes_nothing(session):
+    error = BrokerAuthFailed("Authentication failed: no")
+
+    answer = frame_of(private(session).answer(error))
+
+    assert (answer["code"], answer["message"]) == ("BROKER_AUTH_FAILED", str(error))
+    assert ask(session, action="subscribe", symbols=["EURUSD"])[0].topics == (
+        EUR_TICKS,
+    )
+
+
+def test_authenticate_names_a_broker_that_exists_and_that_the_plan_allows(session):
+    poor = open_session(Client(plan=Plan(brokers=frozenset({"binance"}))))
+
+    assert frame_of([private(session, broker="zzz")])["message"] == (
+        "Authentication failed: Unknown broker type: zzz"
+    )
+    assert frame_of([private(poor)])["code"] == "FORBIDDEN"
+
+
+def test_authenticate_moves_what_is_followed_and_leads_what_comes(session):
+    ask(session, action="subscribe", symbols=["EURUSD", "BTCUSDT"])
+
+    _, leave, join = private(session).answer("0wner")
+
+    assert leave == Leave(((EUR_TICKS, UNIFIED_ENCODING),))
+    assert join.topics == (OWNED_EUR_TICKS,)
+    assert join.reply({OWNED_EUR_TICKS: None}) is None
+    (again,) = ask(session, action="subscribe", symbols=["EURUSD"], since=1)
+    assert again.follows[0] == Follow(OWNED_EUR_TICKS, UNIFIED_ENCODING, False)
+    listed = frame_of(ask(session, action="list"))["subscriptions"]
+    assert [item.get("private") for item in listed] == [None, True]
+    assert private(session).answer("0wner")[1:] == []
+
+
+def test_authenticate_leaves_candles_public(session):
+    private(session).answer("0wner")
+
+    (join,) = ask(
+        session, action="subscribe", symbols=["EURUSD"], types=["candle", "trade"]
+    )
+
+    assert [(item.kind, item.owner) for item in join.topics] == [
+        (Kind.CANDLE, ""),
+        (Kind.TRADE, "0wner"),
+    ]
+
+
+def test_authenticate_serves_a_broker_that_is_not_enabled(session):
+    off = catalog("binance")
+
+    def subscribe(**more):
+        text = json.dumps({"action": "subscribe", "symbols": ["EURUSD"], **more})
+        return session.receive(text, catalog=off, now_us=NOW_US)
+
+    assert frame_of(subscribe())["code"] == "NO_BROKER"
+    private(session).answer("0wner")
+
+    assert subscribe()[0].topics == (OWNED_EUR_TICKS,)
+    assert frame_of(subscribe(types=["candle"]))["code"] == "NO_BROKER"
+
+
+def test_requests_wait_for_private_feeds_that_are_opened(session):
+    first, second = private(session), private(session, broker="binance")
+
+    assert ask(session, action="subscribe", symbols=["EURUSD"]) == []
+    assert ask(session, action="list", id="l") == []
+    assert frame_of(ask(session, action="ping"))["type"] == "pong"
+    assert len(first.answer("0wner")) == 1
+    _, join, listed = second.answer(BrokerAuthFailed("no"))
+
+    assert join.topics == (OWNED_EUR_TICKS,)
+    assert json.loads(listed.frame)["id"] == "l"
+
+
+def test_requests_that_wait_are_limited(session):
+    private(session)
+    for _ in range(MAX_WAITING):
+        ask(session, action="list")
+
+    assert frame_of(ask(session, action="list"))["code"] == "RATE_LIMITED"
 
 
 def test_bad_request_is_answered_with_its_id(session):

@@ -3,20 +3,27 @@
 import asyncio
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 import uvloop
+from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from brokers.account_store import usable_credentials
 from brokers.bucket_store import BucketStore
 from brokers.connection import Timing
-from brokers.exceptions import InvalidFeedSetting, UnknownAdapter
+from brokers.exceptions import (
+    InvalidCredentials,
+    InvalidFeedSetting,
+    UnknownAdapter,
+)
 from brokers.feed import Feed, FollowedInstrument
 from brokers.gap_watch import FeedGapStore, GapWatch
 from brokers.hub_link import HubLink, Layers
@@ -25,10 +32,11 @@ from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
 from brokers.live_topics import LiveOptions, LiveTopics
+from brokers.private_serving import serve_beside
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.redis.messages import BROKER as REDIS
-from brokers.registry import build_feed
+from brokers.registry import build_feed, private_names
 from brokers.replay.feed import ReplayFeed
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
@@ -56,12 +64,20 @@ class Command(UsageCommand):
             action="store_true",
             help="stop too when standard input is closed (run_feeds holds it open)",
         )
+        parser.add_argument(
+            "--private-only",
+            action="store_true",
+            help="serve feeds with clients' own credentials, and no other",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["broker"].lower()
+        if options["private_only"]:
+            _serve_private_only(name, watches_input=options["stop_on_end_of_input"])
+            return
         try:
-            build_feed(name, settings)
-        except (UnknownAdapter, InvalidFeedSetting) as exc:
+            build_feed(name, settings, usable_credentials(name))
+        except (UnknownAdapter, InvalidFeedSetting, InvalidCredentials) as exc:
             raise CommandError(str(exc), returncode=EXIT_USAGE) from exc
         watches_input = options["stop_on_end_of_input"]
         if not uvloop.run(_run(name, watches_input=watches_input)):
@@ -90,7 +106,8 @@ async def _turn(
     name: str, epoch: int, lease: Lease | None, over: asyncio.Event
 ) -> bool:
     """Run the feed until ``over``; False if something was left unsent or unstored."""
-    feed = build_feed(name, settings)
+    account = await sync_to_async(usable_credentials)(name)
+    feed = build_feed(name, settings, account)
     recorder = None
     if lease is not None and not isinstance(feed, ReplayFeed):
         recorder = _recorder(feed.broker, epoch, lease)
@@ -101,7 +118,35 @@ async def _turn(
         load_instruments=lambda: _load_instruments(feed.broker),
         timing=_timing(),
     )
-    return await runner.run(over)
+    return await _beside_private(name, runner.run(over))
+
+
+def _serve_private_only(broker: str, *, watches_input: bool) -> None:
+    if broker not in private_names():
+        raise CommandError(f"{broker} has no private feeds", returncode=EXIT_USAGE)
+
+    async def run() -> None:
+        stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
+        if watches_input:
+            signal_at_end_of_input()
+        await _beside_private(broker, _wait(stop))
+
+    uvloop.run(run())
+
+
+async def _wait(stop: asyncio.Event) -> bool:
+    await stop.wait()
+    return True
+
+
+async def _beside_private(broker: str, main: Coroutine[Any, Any, bool]) -> bool:
+    return await serve_beside(
+        main,
+        broker,
+        settings,
+        load_instruments=lambda: _load_instruments(broker),
+        timing=_timing(),
+    )
 
 
 def _timing() -> Timing:

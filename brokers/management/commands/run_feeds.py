@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from brokers.feed_processes import run_processes
-from brokers.registry import adapter_names
+from brokers.registry import adapter_names, private_names
 from brokers.stopping import stop_on_signals
 from marketdata.catalog_store import load_enabled_brokers
 from marketdata.commands import UsageCommand
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class Command(UsageCommand):
-    help = "Run `run_feed` for every enabled broker, until SIGTERM or Ctrl-C."
+    help = "Run `run_feed` for every broker that is enabled or has private feeds."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -57,7 +57,10 @@ class _Choice:
         known = [name for name in self._enabled if name in adapter_names()]
         if self._enabled != self._told:
             self._tell(known)
-        return {name: _argv(name) for name in known}
+        commands = {name: _argv(name) for name in known}
+        for name in private_names():
+            commands.setdefault(name, [*_argv(name), "--private-only"])
+        return commands
 
     def _tell(self, known: Sequence[str]) -> None:
         self._told = self._enabled

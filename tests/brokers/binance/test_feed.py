@@ -3,18 +3,21 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
-from brokers.binance import feed as feed_module
+from brokers.binance import connection as connection_module
+from brokers.binance import intake, lane, streams
 from brokers.binance.feed import BinanceFeed
 from brokers.exceptions import FeedLost, FeedRefused, SubscribeFailed
 from brokers.feed import FollowedInstrument
-from marketdata.records import Record, Tick
+from marketdata.records import Kind, Record, Tick
 from tests.brokers.recordings import APRIL, read_recording, shape_frames
 from tests.brokers.replay_server import ReplayServer
 from tests.marketdata.polling import until
 
 BTC = FollowedInstrument("BTCUSDT", "BTCUSDT", 2)
 ETH = FollowedInstrument("ETHBTC", "ethbtc", 6)
+SWRV = FollowedInstrument("SWRVBUSD", "SWRVBUSD", 3)
 
 
 class Running:
@@ -22,7 +25,8 @@ class Running:
 
     def __init__(self, server: ReplayServer, *suffixes: str) -> None:
         self.records: list[Record] = []
-        self.feed = BinanceFeed(server.address, suffixes or ("bookTicker",))
+        names = suffixes or ("bookTicker",)
+        self.feed = BinanceFeed(server.address, dict(zip(Kind, names, strict=False)))
         self.task: asyncio.Task[None] | None = None
 
     def start(self, *instruments: FollowedInstrument) -> None:
@@ -92,16 +96,6 @@ async def test_run_spreads_many_streams_over_requests_of_200(
     assert times[2] - times[0] > 2 * 0.33 * 0.9
 
 
-async def test_follow_more_than_a_connection_carries_leaves_the_rest_out(
-    server: ReplayServer,
-) -> None:
-    running = Running(server, "trade", "bookTicker", "depth@100ms")
-
-    running.feed.follow([FollowedInstrument(f"C{n}", f"C{n}", 2) for n in range(400)])
-
-    assert len(running.feed._streams) == 1023
-
-
 async def test_run_counts_what_gives_no_record(
     server: ReplayServer, running: Running
 ) -> None:
@@ -148,16 +142,121 @@ async def test_run_dropped_connection_raises_feed_lost(
         await running.task
 
 
-async def test_run_server_shutdown_raises_feed_lost(
+async def test_run_announced_shutdown_moves_to_another_socket_without_a_loss(
+    server: ReplayServer, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "OVERLAP_S", 0.2)
+    running.start(SWRV)
+    await until(lambda: server.requests)
+    frames = [frame for _, frame in read_recording(APRIL) if "bookTicker" in frame]
+    sent = [frame for frame in frames if "swrvbusd" in frame]
+
+    await server.play(sent[:10])
+    await server.send(shape_frames("serverShutdown")[1])
+    await until(lambda: len(server.clients) == 2)
+    await until(lambda: all(client.streams for client in server.clients))
+    await server.play(sent[10:20])
+    await until(lambda: len(server.clients) == 1)
+    await server.play(sent[20:])
+    await until(lambda: len(running.records) >= len(sent))
+
+    assert server.connections == 2
+    assert prices(running.records) == [bid_and_ask(frame) for frame in sent]
+    assert running.feed.counters.repeated == 10
+    assert not running.task.done()
+
+
+async def test_run_moves_to_another_socket_before_the_broker_closes(
+    server: ReplayServer, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "OVERLAP_S", 0.05)
+    monkeypatch.setattr(lane, "SUCCEED_AFTER_S", 0.3)
+    running.start(SWRV)
+    frames = [frame for _, frame in read_recording(APRIL) if "bookTicker" in frame]
+    sent = [frame for frame in frames if "swrvbusd" in frame]
+    await until(lambda: server.clients and server.clients[0].streams)
+
+    for frame in sent:
+        await server.play([frame])
+        await asyncio.sleep(2.0 / len(sent))
+    await until(lambda: len(running.records) >= len(sent))
+
+    assert server.connections >= 3
+    assert prices(running.records) == [bid_and_ask(frame) for frame in sent]
+
+
+async def test_run_keeps_its_socket_while_no_other_is_to_be_had(
     server: ReplayServer, running: Running
 ) -> None:
+    running.start(SWRV)
+    await until(lambda: server.requests)
+    server.refusals = [(451, {})]
+
+    await server.send(shape_frames("serverShutdown")[0])
+    await until(lambda: server.connections == 2)
+    await server.play([frame for _, frame in read_recording(APRIL)][:50])
+    await until(lambda: running.records)
+
+    assert not running.task.done()
+
+
+def prices(records: list[Record]) -> list[tuple[float, float]]:
+    return [(item.bid, item.ask) for item in records if isinstance(item, Tick)]
+
+
+def bid_and_ask(frame: str) -> tuple[float, float]:
+    data = json.loads(frame)["data"]
+    return float(data["b"]), float(data["a"])
+
+
+async def test_run_more_streams_than_one_connection_takes_use_another(
+    server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MAX_STREAMS", 3)
+    running = Running(server, "bookTicker", "trade")
     running.start(BTC)
     await until(lambda: server.requests)
 
-    await server.send(shape_frames("serverShutdown")[1])
+    running.feed.follow([BTC, ETH, SWRV])
+    await until(lambda: sum(len(client.streams) for client in server.clients) == 6)
 
-    with pytest.raises(FeedLost, match="the server announced its shutdown"):
-        await running.task
+    assert [len(client.streams) for client in server.clients] == [3, 3]
+    await running.stop()
+
+
+async def test_run_follows_the_wanted_kinds_only(server: ReplayServer) -> None:
+    running = Running(server, "bookTicker", "trade", "depth@100ms")
+    wants = {"kinds": frozenset({Kind.ORDERBOOK})}
+    candles = {"kinds": frozenset({Kind.CANDLE})}
+    running.start(
+        FollowedInstrument("BTCUSDT", "BTCUSDT", 2, **wants),
+        FollowedInstrument("ETHBTC", "ETHBTC", 6, **candles),
+    )
+    await until(lambda: server.requests)
+
+    assert asked(server)[0][1] == [
+        "btcusdt@depth@100ms",
+        "ethbtc@bookTicker",
+        "ethbtc@trade",
+    ]
+    await running.stop()
+
+
+async def test_run_names_streams_that_stay_silent(
+    server: ReplayServer, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "SILENT_S", 0.2)
+    running.start(SWRV, FollowedInstrument("NOPEUSDT", "NOPEUSDT", 2))
+    await until(lambda: server.requests)
+
+    with capture_logs() as logs:
+        await server.play([frame for _, frame in read_recording(APRIL)][:50])
+        await until(lambda: running.feed.counters.silent)
+        await asyncio.sleep(0.2)
+
+    (named,) = [item["streams"] for item in logs if "count" in item]
+    assert named == ["nopeusdt@bookTicker"]
+    assert running.feed.counters.silent == 1
 
 
 async def test_run_refused_handshake_raises_feed_refused_with_its_delay(
@@ -199,7 +298,7 @@ async def test_run_server_error_at_the_handshake_raises_feed_lost(
 
 
 async def test_run_nobody_listens_raises_feed_lost() -> None:
-    feed = BinanceFeed("ws://127.0.0.1:1", ("bookTicker",))
+    feed = BinanceFeed("ws://127.0.0.1:1", {Kind.TICK: "bookTicker"})
     feed.follow([BTC])
 
     with pytest.raises(FeedLost):
@@ -209,7 +308,7 @@ async def test_run_nobody_listens_raises_feed_lost() -> None:
 async def test_run_subscription_without_reply_raises_subscribe_failed(
     server: ReplayServer, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "REPLY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connection_module, "REPLY_TIMEOUT_S", 0.05)
     server.is_answering = False
 
     running.start(BTC)

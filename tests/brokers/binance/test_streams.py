@@ -1,19 +1,28 @@
 import pytest
 
 from brokers.binance.streams import (
+    MAX_STREAMS,
     encode_request,
+    event_and_symbol,
+    share_out,
     split_requests,
     stream_names,
     stream_suffixes,
     websocket_address,
 )
 from brokers.exceptions import InvalidFeedSetting
+from brokers.feed import FollowedInstrument
+from marketdata.records import Kind
 
 
 def test_stream_suffixes_keep_the_order_of_the_setting_once_each() -> None:
     found = stream_suffixes(["orderbook", "tick", "trade", "tick"], "aggTrade")
 
-    assert found == ("depth@100ms", "bookTicker", "aggTrade")
+    assert list(found.items()) == [
+        (Kind.ORDERBOOK, "depth@100ms"),
+        (Kind.TICK, "bookTicker"),
+        (Kind.TRADE, "aggTrade"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["quote", "ticker", "candle"])
@@ -41,7 +50,10 @@ def test_stream_suffixes_without_types_is_refused() -> None:
 
 
 def test_stream_names_are_lower_case_by_symbol() -> None:
-    found = stream_names(["BTCUSDT", "ethbtc"], ("trade", "depth@100ms"))
+    items = [FollowedInstrument(name, name, 2) for name in ("BTCUSDT", "ethbtc")]
+    suffixes = {Kind.TRADE: "trade", Kind.ORDERBOOK: "depth@100ms"}
+
+    found = stream_names(items, suffixes)
 
     assert found == [
         "btcusdt@trade",
@@ -49,6 +61,31 @@ def test_stream_names_are_lower_case_by_symbol() -> None:
         "ethbtc@trade",
         "ethbtc@depth@100ms",
     ]
+
+
+@pytest.mark.parametrize(
+    ("stream", "found"),
+    [
+        ("btcusdt@depth@100ms", ("depthUpdate", "BTCUSDT")),
+        ("btcusdt@bookTicker", ("bookTicker", "BTCUSDT")),
+    ],
+)
+def test_event_and_symbol_are_those_of_the_payload(
+    stream: str, found: tuple[str, str]
+) -> None:
+    assert event_and_symbol(stream) == found
+
+
+def test_share_out_leaves_streams_where_they_are_and_fills_up() -> None:
+    names = [f"c{number}" for number in range(MAX_STREAMS + 5)]
+
+    first = share_out(names, [])
+    assert [len(share) for share in first] == [MAX_STREAMS, 5]
+
+    second = share_out([*names[3:], "new"], first)
+    assert [len(share) for share in second] == [MAX_STREAMS - 2, 5]
+    assert "new" in second[0]
+    assert share_out([], second) == [{}, {}]
 
 
 def test_split_requests_holds_at_most_200_streams_each() -> None:

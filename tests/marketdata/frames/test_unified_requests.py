@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketdata.broker_credentials import Credentials
 from marketdata.exceptions import MarketDataError
 from marketdata.frames.unified_requests import (
     Auth,
@@ -114,7 +115,7 @@ def test_parse_unsubscribe_with_filters():
         ({"action": "auth", "token": "k"}, Auth("k")),
         (
             {"action": "authenticate", "broker": "b", "credentials": {"token": "t"}},
-            Authenticate("b", {"token": "t"}),
+            Authenticate("b", Credentials({"token": "t"})),
         ),
     ],
 )

@@ -7,9 +7,9 @@ the week end is certain for all of them. Holidays are not known here: such hours
 reported as missing.
 """
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from history.timestamps import to_datetime
 from marketdata.catalog import InstrumentType
 
 # The others open and close within the week.
@@ -24,7 +24,7 @@ def is_closed(instrument_type: InstrumentType, hour_us: int) -> bool:
     if instrument_type is InstrumentType.CRYPTO:
         return False
     # New York is whole hours from UTC, so an hour is never cut by the turn of the week.
-    start = to_datetime(hour_us).astimezone(_NEW_YORK)
+    start = datetime.fromtimestamp(hour_us // 1_000_000, UTC).astimezone(_NEW_YORK)
     day = start.weekday()
     return (
         day == _SATURDAY

@@ -3,8 +3,8 @@
 import pytest
 
 from importer.hours import parse_range
-from importer.market_calendar import is_closed
 from marketdata.catalog import InstrumentType
+from marketdata.market_calendar import is_closed
 from tests.importer.bi5_files import DAY_US, HOUR_US, candles_of
 
 FUTURE_US = 4_000_000_000_000_000

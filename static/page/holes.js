@@ -1,0 +1,88 @@
+// Where data are missing in a series of candles; pure.
+
+/**
+ * @typedef {{from: number, to: number, reason: string}} Hole in Unix seconds, `to` excluded
+ * @typedef {{hours: {hour: number, state: string}[], gaps: {from: number, to: number, reason: string}[]}} Coverage
+ */
+
+const HOUR_S = 3600;
+// States of an hour that ought to have data; `closed` and `empty` ought not.
+const BAD = new Set(["missing", "failed", "suspect", "dropped"]);
+
+/** Return the holes that `/api/coverage` tells: hours of one bad state joined, and gaps.
+ * @param {Coverage} coverage
+ * @returns {Hole[]} */
+export function holesOf(coverage) {
+  /** @type {Hole[]} */
+  const holes = [];
+  for (const { hour, state } of coverage.hours) {
+    const last = holes.at(-1);
+    if (!BAD.has(state)) continue;
+    if (last && last.to === hour && last.reason === state) last.to = hour + HOUR_S;
+    else holes.push({ from: hour, to: hour + HOUR_S, reason: state });
+  }
+  const gaps = coverage.gaps.map(({ from, to, reason }) => ({ from, to, reason: reason || "gap" }));
+  return [...holes, ...gaps].sort((a, b) => a.from - b.from);
+}
+
+/** Return a mark for each hole between the first and the last bar: at the first bar
+ * that begins at or after its start (a hole inside a long bucket marks that bucket).
+ * Holes of one bar become one mark.
+ * @param {readonly {time: number}[]} bars ascending
+ * @param {readonly Hole[]} holes ascending
+ * @param {number} stepS length of a bucket
+ * @returns {{time: number, holes: Hole[]}[]} */
+export function marksOf(bars, holes, stepS) {
+  if (!bars.length) return [];
+  /** @type {Map<number, Hole[]>} */
+  const marks = new Map();
+  const end = /** @type {{time: number}} */ (bars.at(-1)).time + stepS;
+  for (const hole of holes) {
+    if (hole.to <= bars[0].time || hole.from >= end) continue;
+    const time = (bars[firstEndingAfter(bars, hole.from, stepS)] ?? bars[bars.length - 1]).time;
+    const known = marks.get(time);
+    if (known) known.push(hole);
+    else marks.set(time, [hole]);
+  }
+  return [...marks].map(([time, of]) => ({ time, holes: of })).sort((a, b) => a.time - b.time);
+}
+
+/** @param {readonly {time: number}[]} bars @param {number} time @param {number} stepS */
+function firstEndingAfter(bars, time, stepS) {
+  let low = 0;
+  let high = bars.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (bars[middle].time + stepS > time) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Return the text of a mark.
+ * @param {readonly Hole[]} holes */
+export function describeHoles(holes) {
+  const seconds = holes.reduce((sum, hole) => sum + hole.to - hole.from, 0);
+  const reasons = [...new Set(holes.map((hole) => hole.reason))].join(", ");
+  return `${describeLength(seconds)} ${reasons}`;
+}
+
+/** @param {number} seconds */
+function describeLength(seconds) {
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < HOUR_S) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 48 * HOUR_S) return `${Math.round(seconds / HOUR_S)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+/** Return ranges of at most a year that cover a range: coverage is asked in such pieces.
+ * @param {number} from @param {number} to
+ * @returns {{from: number, to: number}[]} newest first */
+export function pieces(from, to) {
+  const YEAR_S = 365 * 86400;
+  const found = [];
+  for (let end = to; end > from; end -= YEAR_S) {
+    found.push({ from: Math.max(from, end - YEAR_S), to: end });
+  }
+  return found;
+}

@@ -1,0 +1,121 @@
+// Puts the page together: lists from REST, one WebSocket, watch list and chart.
+
+import { ChartPanel } from "./chart-panel.js";
+import { Rest, RestError } from "./rest.js";
+import { Socket } from "./socket.js";
+import { chartBrokers, tickRequests, watchRows } from "./subscriptions.js";
+import { WatchList } from "./watch-list.js";
+
+/** @typedef {import("./subscriptions.js").Row} Row */
+
+const MAX_ROWS = 500;
+const KEPT_SUBSCRIPTIONS = 2; // the chart's, and its next one while the old one ends
+const CLOCK_EVERY_MS = 60_000;
+const KEY = "api-key"; // of sessionStorage: gone with the tab
+
+const byId = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+
+/** @type {any[]} */
+let symbols = [];
+/** @type {any[]} */
+let brokers = [];
+/** @type {Row[]} */
+let rows = [];
+let maxRows = 48; // until the welcome says how many subscriptions there may be
+
+const rest = new Rest();
+rest.key = sessionStorage.getItem(KEY);
+// `/ws` speaks the unified dialect whoever lives at `/`.
+const socket = new Socket(`${location.origin.replace(/^http/, "ws")}/ws`, requests);
+const watch = new WatchList(byId("watch"), byId("filter"), byId("watch-note"), pick);
+const panel = new ChartPanel(rest, (request) => socket.send(request), onChoice);
+
+/** What is asked for after each connection. */
+function requests() {
+  const auth = rest.key ? [{ action: "auth", token: rest.key }] : [];
+  return [...auth, { action: "ping", id: "clock" }, ...tickRequests(rows), ...panel.requests()];
+}
+
+/** @param {Row} row */
+function pick(row) {
+  const { symbol, display, decimals, broker } = row;
+  panel.show({ symbol, display, decimals, carriers: chartBrokers(symbols, brokers, symbol) }, broker);
+}
+
+/** @param {import("./subscriptions.js").Choice} choice */
+function onChoice(choice) {
+  watch.select(choice);
+  history.replaceState(null, "", `#${choice.broker}/${choice.symbol}`);
+}
+
+/** @param {any} frame */
+function onFrame(frame) {
+  if (frame.type === "data") {
+    if (frame.data.type === "tick") watch.receive(frame);
+    else panel.receive(frame);
+    return;
+  }
+  if (frame.limits) maxRows = Math.min(MAX_ROWS, frame.limits.subscriptions - KEPT_SUBSCRIPTIONS);
+  if (frame.type === "pong" || frame.type === "heartbeat") watch.setClock(frame.timestamp);
+  if (frame.code === "FEED_DOWN" || frame.code === "FEED_UP") watch.setFeed(frame);
+  if (frame.code === "AUTH_REQUIRED" || frame.code === "INVALID_AUTH") byId("access").hidden = false;
+  panel.receive(frame);
+}
+
+/** @param {import("./connection.js").State} state */
+function onState({ phase, waitMs, reason, code }) {
+  const texts = {
+    connecting: "connecting…",
+    open: "live",
+    waiting: `connection lost, again in ${((waitMs ?? 0) / 1000).toFixed(1)} s`,
+    refused: `refused: ${reason || code}`,
+  };
+  const element = byId("connection");
+  element.dataset.phase = phase;
+  element.textContent = texts[phase];
+  byId("reconnect").hidden = phase === "open" || phase === "connecting";
+}
+
+/** @param {SubmitEvent} event */
+function onKey(event) {
+  event.preventDefault();
+  rest.key = byId("key").value.trim() || null;
+  sessionStorage.setItem(KEY, rest.key ?? "");
+  location.reload();
+}
+
+async function start() {
+  byId("access").addEventListener("submit", onKey);
+  byId("reconnect").addEventListener("click", () => socket.dispatch({ type: "retry" }));
+  socket.addEventListener("state", (event) => onState(/** @type {CustomEvent} */ (event).detail));
+  socket.addEventListener("frame", (event) => onFrame(/** @type {CustomEvent} */ (event).detail));
+  setInterval(() => socket.send({ action: "ping", id: "clock" }), CLOCK_EVERY_MS);
+  const welcomed = new Promise((done) => socket.addEventListener("frame", done, { once: true }));
+  socket.dispatch({ type: "start" });
+  [symbols, brokers] = await Promise.all([
+    rest.readPatiently("/api/symbols"),
+    rest.readPatiently("/api/brokers"),
+    panel.start(),
+  ]);
+  await welcomed;
+  showRows();
+}
+
+function showRows() {
+  const all = watchRows(symbols, brokers);
+  rows = all.slice(0, maxRows);
+  watch.show(rows);
+  const note = all.length
+    ? all.length > rows.length ? `The first ${rows.length} of ${all.length}: your plan allows no more.` : ""
+    : "No enabled broker carries an instrument.";
+  byId("watch-note").textContent = note;
+  for (const request of tickRequests(rows)) socket.send(request);
+  const [broker, symbol] = location.hash.slice(1).split("/");
+  const wanted = rows.find((row) => row.broker === broker && row.symbol === symbol) ?? rows[0];
+  if (wanted) pick(wanted);
+}
+
+start().catch((error) => {
+  if (error instanceof RestError && error.status === 401) byId("access").hidden = false;
+  byId("watch-note").textContent = `Symbols could not be read: ${error.message}`;
+});

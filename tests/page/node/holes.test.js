@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { describeHoles, holesOf, marksOf, pieces } from "../../../static/page/holes.js";
+
+const H = 3600;
+
+test("hours of one bad state are one hole; closed and empty hours are none", () => {
+  const states = ["stored", "missing", "missing", "failed", "closed", "empty", "missing"];
+  const hours = states.map((state, index) => ({ hour: index * H, state }));
+  const gaps = [{ from: 100, to: 130, reason: "connection lost" }];
+
+  assert.deepEqual(holesOf({ hours, gaps }), [
+    { from: 100, to: 130, reason: "connection lost" },
+    { from: H, to: 3 * H, reason: "missing" },
+    { from: 3 * H, to: 4 * H, reason: "failed" },
+    { from: 6 * H, to: 7 * H, reason: "missing" },
+  ]);
+});
+
+test("a hole is marked at the first bar that ends after its start", () => {
+  const bars = [0, 60, 300, 360].map((time) => ({ time }));
+  const hole = { from: 120, to: 300, reason: "missing" };
+
+  assert.deepEqual(marksOf(bars, [hole], 60), [{ time: 300, holes: [hole] }]);
+});
+
+test("a hole inside a bucket marks it, several there are one mark", () => {
+  const bars = [0, 86_400].map((time) => ({ time }));
+  const holes = [H, 5 * H].map((from) => ({ from, to: from + H, reason: "missing" }));
+
+  assert.deepEqual(marksOf(bars, holes, 86_400), [{ time: 0, holes }]);
+  assert.equal(describeHoles(holes), "2 h missing");
+});
+
+test("holes before the first and after the last bar are not marked", () => {
+  const bars = [600, 660].map((time) => ({ time }));
+  const holes = [{ from: 0, to: 600, reason: "missing" }, { from: 720, to: 800, reason: "missing" }];
+
+  assert.deepEqual(marksOf(bars, holes, 60), []);
+  assert.deepEqual(marksOf([], holes, 60), []);
+});
+
+test("long ranges are asked in pieces of a year, newest first", () => {
+  const year = 365 * 86_400;
+
+  assert.deepEqual(pieces(0, year + 5), [{ from: 5, to: year + 5 }, { from: 0, to: 5 }]);
+  assert.deepEqual(pieces(5, 5), []);
+});
