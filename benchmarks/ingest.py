@@ -33,12 +33,14 @@ from channels.layers import get_channel_layer  # noqa: E402
 
 from benchmarks.ingest_instruments import SYMBOLS, make_instruments  # noqa: E402
 from brokers.binance.feed import BinanceFeed  # noqa: E402
+from brokers.binance.intake import Intake  # noqa: E402
 from brokers.binance.messages import parse_frame  # noqa: E402
 from brokers.feed import FollowedInstrument  # noqa: E402
 from brokers.runner import FeedRunner, Outputs, Timing  # noqa: E402
 from history.journal import Journal  # noqa: E402
 from history.recorder import Recorder  # noqa: E402
 from marketdata.publisher import Publisher  # noqa: E402
+from marketdata.records import Kind  # noqa: E402
 
 NAMES = {symbol: symbol for symbol in SYMBOLS}
 TURN_FRAMES = 100  # what a busy socket holds when the loop comes back to it
@@ -91,7 +93,7 @@ class Rig:
             journal=Journal(folder, 7, max_bytes=JOURNAL_BYTES) if folder else None,
         )
         self.publisher = Publisher(layer, 7, before_send=self.recorder.write_block)
-        self.feed = BinanceFeed("ws://127.0.0.1:1", ("bookTicker",))
+        self.feed = BinanceFeed("ws://127.0.0.1:1", {Kind.TICK: "bookTicker"})
         self.runner = FeedRunner(
             self.feed,
             Outputs(self.publisher, self.recorder if stores else None),
@@ -104,9 +106,11 @@ class Rig:
 
     async def take(self, data: Sequence[bytes]) -> None:
         """Take all frames as the read loop does, and wait until they are out."""
+        intake = Intake(self.feed.counters, self.runner._emit, None)
+        intake.symbols = NAMES
         for start in range(0, len(data), TURN_FRAMES):
             for frame in data[start : start + TURN_FRAMES]:
-                self.feed._take(frame, self.runner._emit)
+                intake.take(0, frame)
             await asyncio.sleep(0)
         await self.finish()
 
