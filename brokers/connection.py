@@ -15,10 +15,9 @@ from brokers.exceptions import FeedLost, FeedRefused, FeedSilent
 from brokers.feed import Emit, Feed, FollowedInstrument
 from brokers.run_together import run_together
 from marketdata.catalog import InstrumentType
+from marketdata.durations import HOUR_US
 from marketdata.market_calendar import is_closed
 from marketdata.records import Record
-
-_HOUR_US = 3_600_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -151,7 +150,7 @@ class KeptConnection:
 
     def _is_closed(self) -> bool:
         now_us = self._now_us()
-        hour_us = now_us - now_us % _HOUR_US
+        hour_us = now_us - now_us % HOUR_US
         markets = self._markets
         return bool(markets) and all(is_closed(each, hour_us) for each in markets)
 
