@@ -9,7 +9,8 @@ const HOUR_S = 3600;
 // States of an hour that ought to have data; `closed` and `empty` ought not.
 const BAD = new Set(["missing", "failed", "suspect", "dropped"]);
 
-/** Return the holes that `/api/coverage` tells: hours of one bad state joined, and gaps.
+/** Return the holes that `/api/coverage` tells: hours of one bad state joined, and the
+ * gaps that do not merely repeat such hours.
  * @param {Coverage} coverage
  * @returns {Hole[]} */
 export function holesOf(coverage) {
@@ -21,8 +22,31 @@ export function holesOf(coverage) {
     if (last && last.to === hour && last.reason === state) last.to = hour + HOUR_S;
     else holes.push({ from: hour, to: hour + HOUR_S, reason: state });
   }
-  const gaps = coverage.gaps.map(({ from, to, reason }) => ({ from, to, reason: reason || "gap" }));
+  const gaps = coverage.gaps
+    .filter(({ reason }) => !BAD.has(reason))
+    .map(({ from, to, reason }) => ({ from, to, reason: reason || "gap" }));
   return [...holes, ...gaps].sort((a, b) => a.from - b.from);
+}
+
+/** Return the holes without those missing hours in which there are bars after all:
+ * coverage may know of imports alone, and a feed's hours have no import.
+ * @param {readonly {time: number}[]} bars ascending, none longer than an hour
+ * @param {readonly Hole[]} holes
+ * @returns {Hole[]} */
+export function withoutFilled(bars, holes) {
+  const filled = new Set(bars.map(({ time }) => Math.floor(time / HOUR_S)));
+  return holes.flatMap((hole) => {
+    if (hole.reason !== "missing") return [hole];
+    /** @type {Hole[]} */
+    const left = [];
+    for (let from = hole.from; from < hole.to; from += HOUR_S) {
+      const last = left.at(-1);
+      if (filled.has(Math.floor(from / HOUR_S))) continue;
+      if (last && last.to === from) last.to = from + HOUR_S;
+      else left.push({ from, to: from + HOUR_S, reason: "missing" });
+    }
+    return left;
+  });
 }
 
 /** Return a mark for each hole between the first and the last bar: at the first bar
@@ -37,7 +61,7 @@ export function marksOf(bars, holes, stepS) {
   /** @type {Map<number, Hole[]>} */
   const marks = new Map();
   const end = /** @type {{time: number}} */ (bars.at(-1)).time + stepS;
-  for (const hole of holes) {
+  for (const hole of stepS > HOUR_S ? holes : withoutFilled(bars, holes)) {
     if (hole.to <= bars[0].time || hole.from >= end) continue;
     const time = (bars[firstEndingAfter(bars, hole.from, stepS)] ?? bars[bars.length - 1]).time;
     const known = marks.get(time);

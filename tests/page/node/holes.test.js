@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { describeHoles, holesOf, marksOf, pieces } from "../../../static/page/holes.js";
+import { describeHoles, holesOf, marksOf, pieces, withoutFilled } from "../../../static/page/holes.js";
 
 const H = 3600;
 
 test("hours of one bad state are one hole; closed and empty hours are none", () => {
   const states = ["stored", "missing", "missing", "failed", "closed", "empty", "missing"];
   const hours = states.map((state, index) => ({ hour: index * H, state }));
-  const gaps = [{ from: 100, to: 130, reason: "connection lost" }];
+  const repeated = { from: H, to: 3 * H, reason: "missing" };
+  const gaps = [{ from: 100, to: 130, reason: "connection lost" }, repeated];
 
   assert.deepEqual(holesOf({ hours, gaps }), [
     { from: 100, to: 130, reason: "connection lost" },
@@ -20,9 +21,18 @@ test("hours of one bad state are one hole; closed and empty hours are none", () 
 
 test("a hole is marked at the first bar that ends after its start", () => {
   const bars = [0, 60, 300, 360].map((time) => ({ time }));
-  const hole = { from: 120, to: 300, reason: "missing" };
+  const hole = { from: 120, to: 300, reason: "gap" };
 
   assert.deepEqual(marksOf(bars, [hole], 60), [{ time: 300, holes: [hole] }]);
+});
+
+test("an hour with bars is not missing, whatever coverage says", () => {
+  const bars = [0, H + 60, 4 * H].map((time) => ({ time }));
+  const hole = { from: 0, to: 4 * H, reason: "missing" };
+
+  const rest = { from: 2 * H, to: 4 * H, reason: "missing" };
+  assert.deepEqual(withoutFilled(bars, [hole]), [rest]);
+  assert.deepEqual(marksOf(bars, [hole], 60), [{ time: 4 * H, holes: [rest] }]);
 });
 
 test("a hole inside a bucket marks it, several there are one mark", () => {
