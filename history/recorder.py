@@ -222,7 +222,7 @@ class Recorder:
     def _note_done(self, done: StoredBatch | None, rows: Sequence[Row]) -> None:
         self.counters.add(done, len(rows))
         if done is not None:
-            epoch = rows[-1][1]  # they are in the order of `append`
+            epoch = max(row[1] for row in rows)  # 0: trades fetched behind the feed
             self.stored_numbers.note(epoch, done.numbers)
         self._leave(len(rows))
 

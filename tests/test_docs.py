@@ -28,13 +28,13 @@ def test_every_setting_is_documented() -> None:
         r'env\.\w+\(\s*"([A-Z0-9_]+)"', (ROOT / "config" / "env.py").read_text()
     )
 
-    missing = [name for name in read if name not in DOCS["operating.md"]]
+    missing = [name for name in read if name not in DOCS["settings.md"]]
 
     assert missing == []
 
 
 def test_every_setting_is_documented_once() -> None:
-    rows = re.findall(r"^\| ([A-Z0-9_]+) \|", DOCS["operating.md"], re.MULTILINE)
+    rows = re.findall(r"^\| ([A-Z0-9_]+) \|", DOCS["settings.md"], re.MULTILINE)
     example = (ROOT / ".env.example").read_text()
     lines = re.findall(r"^(?:# )?([A-Z0-9_]+)=", example, re.MULTILINE)
 

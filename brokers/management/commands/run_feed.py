@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from brokers.account_store import usable_credentials
+from brokers.binance.feed import BinanceFeed
 from brokers.bucket_store import BucketStore
 from brokers.connection import Timing
 from brokers.exceptions import (
@@ -32,6 +33,7 @@ from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
 from brokers.live_topics import LiveOptions, LiveTopics
+from brokers.missed_trades import store_missed
 from brokers.private_serving import serve_beside
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
@@ -112,6 +114,8 @@ async def _turn(
     if lease is not None and not isinstance(feed, ReplayFeed):
         recorder = _recorder(feed.broker, epoch, lease)
         await recorder.replay()
+        if isinstance(feed, BinanceFeed):
+            feed.on_missed = store_missed(recorder)
     runner = FeedRunner(
         feed,
         _outputs(feed, epoch, recorder),

@@ -58,7 +58,7 @@ class _Choice:
         if self._enabled != self._told:
             self._tell(known)
         commands = {name: _argv(name) for name in known}
-        for name in private_names():
+        for name in private_names() if settings.PRIVATE_FEEDS_MAX else ():
             commands.setdefault(name, [*_argv(name), "--private-only"])
         return commands
 
