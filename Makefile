@@ -14,7 +14,8 @@ dev: venv  ## the same; web and feeds restart when a source file changes
 	@$(VENV)/python -m config.launch dev
 
 test: venv check  ## lint, types and all tests, against real services
-	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m pytest $(ARGS)
+	@$(VENV)/python -m config.launch exec -- \
+	    $(VENV)/python -m $(if $(ARGS),pytest $(ARGS),tests.all)
 
 fuzz: venv  ## ask REST thousands of things by its schema
 	@$(VENV)/python -m config.launch exec -- env FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) \

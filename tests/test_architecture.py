@@ -47,7 +47,6 @@ PURE = {
     "brokers/simulated/faults.py",
     "brokers/simulated/mocks.py",
     "brokers/simulated/prices.py",
-    "brokers/upstream_limits.py",
     "brokers/wanted.py",
     "history/alignment.py",
     "history/answer_cache.py",
