@@ -51,6 +51,9 @@ async def test_live_path_client_and_database_get_everything_that_was_sent() -> N
             await until(lambda: binance.requests, timeout_s=20)
             async with connect(await address_of(web), proxy=None) as client:
                 await subscribe(client, displays)
+                # Books are followed once somebody wants them.
+                books = len(displays)
+                await until(lambda: binance.followed("@depth@100ms") == books)
 
                 await binance.play(recorded_frames())
 

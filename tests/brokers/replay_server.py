@@ -124,6 +124,12 @@ class ReplayServer:
             for client in self.clients:
                 await client.play(frame, to_all=to_all)
 
+    def followed(self, suffix: str) -> int:
+        """Return how many streams whose names end so some client follows."""
+        return sum(
+            name.endswith(suffix) for client in self.clients for name in client.streams
+        )
+
     async def send(self, text: str | bytes) -> None:
         """Send a text to all clients as it is."""
         for client in self.clients:

@@ -138,7 +138,7 @@ async def test_compat_19_clients_get_frames_and_partial_books(server) -> None:
         manage("serve", "--host", "127.0.0.1", "--port", "0", **settings) as web,
         manage("run_feed", "binance", **settings) as feed,
     ):
-        await until(lambda: answered(server), timeout_s=60)
+        await until(lambda: server.requests, timeout_s=60)
         address = await address_of(web)
         stream = address.rstrip("/").removesuffix("/ws") + "/binance/ws"
         async with (
@@ -146,6 +146,9 @@ async def test_compat_19_clients_get_frames_and_partial_books(server) -> None:
             connect(address, proxy=None) as unified,
         ):
             await ask(unified)
+            # Its book is followed, and asked for, once somebody wants it.
+            await until(lambda: server.followed("@depth@100ms"), timeout_s=20)
+            await until(lambda: answered(server), timeout_s=20)
             await server.play(FRAMES)
             for payload in payloads("depthUpdate"):
                 true.apply(payload)
