@@ -7,6 +7,7 @@ for once, and kept for a moment.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -116,13 +117,18 @@ class Past:
         answer = self._answers.get(key)
         if answer is None or now_s - answer.started_s > KEEP_S:
             self._drop(key)
-            task = asyncio.ensure_future(load())
-            answer = self._answers[key] = _Answer(task, now_s)
-            task.add_done_callback(lambda _: self._keep(key, answer))
-        # Who asked first may go; the others wait on.
-        return cast(Found, await asyncio.shield(answer.task))
+            answer = self._answers[key] = _Answer(asyncio.ensure_future(load()), now_s)
+            answer.task.add_done_callback(partial(self._keep, key, answer))
+        try:
+            # Who asked first may go; the others wait on.
+            return cast(Found, await asyncio.shield(answer.task))
+        finally:
+            # Of an error this frame is a part: it would keep itself alive.
+            del answer
 
-    def _keep(self, key: Hashable, answer: "_Answer") -> None:
+    def _keep(
+        self, key: Hashable, answer: "_Answer", _task: "asyncio.Future[Any]"
+    ) -> None:
         has_failed = answer.task.cancelled() or answer.task.exception() is not None
         if self._answers.get(key) is not answer:
             return

@@ -17,7 +17,7 @@ from tests.marketdata.private_redis import PrivateRedis, find_program
 
 TESTS = Path(__file__).parent
 # About half of the time; what is not named here, new folders too, is the other half.
-FIRST_HALF = ("benchmarks", "brokers", "compat")
+FIRST_HALF = ("benchmarks", "brokers", "compat", "marketdata")
 
 
 def main(options: Sequence[str]) -> int:
