@@ -33,7 +33,7 @@ from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
 from brokers.live_topics import LiveOptions, LiveTopics
-from brokers.missed_trades import store_missed
+from brokers.missed_trade_fetching import fetch_missed
 from brokers.private_serving import serve_beside
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
@@ -115,7 +115,7 @@ async def _turn(
         recorder = _recorder(feed.broker, epoch, lease)
         await recorder.replay()
         if isinstance(feed, BinanceFeed):
-            feed.on_missed = store_missed(recorder)
+            await fetch_missed(feed, recorder)
     runner = FeedRunner(
         feed,
         _outputs(feed, epoch, recorder),
