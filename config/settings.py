@@ -13,7 +13,7 @@ BASE_DIR = env.BASE_DIR
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # config.urls imports what it shows
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -28,7 +28,7 @@ INSTALLED_APPS = [
     "brokers",
     "history",
     "importer",
-    "config",
+    "config",  # the last
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

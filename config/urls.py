@@ -7,6 +7,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from marketdata.views import index
 
+# Here and not at the start, as only processes that show the admin need what it imports.
+admin.autodiscover()
+
 urlpatterns = [
     path("", index),
     path("admin/", admin.site.urls),
