@@ -89,7 +89,7 @@ class BinanceFeed:
                 names = {symbol: name for name, symbol in self._symbols().items()}
                 name = names.get(trade.symbol)
                 if name is not None:
-                    self._backfill.put(trade.symbol, name, missing)
+                    self._backfill.put(gap, name, missing)
 
     def _make_backfill(self, rest: BinanceRest) -> list[Coroutine[Any, Any, None]]:
         trade_stream = self._suffixes.get(Kind.TRADE)
