@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -42,14 +42,26 @@ class TradeIds:
     def __init__(self) -> None:
         self._newest: dict[str, tuple[int, int]] = {}  # id and time
 
+    def begin_behind(self, lasts: Mapping[str, tuple[int, int]]) -> None:
+        """Take the id and time in us of trades of an earlier process, by symbol."""
+        self._newest = dict(lasts)
+
+    def keep(self, symbols: Collection[str]) -> None:
+        """Forget all others: what comes of them while nobody wants it is not missed."""
+        for symbol in self._newest.keys() - symbols:
+            del self._newest[symbol]
+
     def take(self, trade: Trade) -> UpstreamGap | None:
         """Note the next trade; return the hole before it if there is one.
 
-        ``missing`` says of the same trade which ids the hole has.
+        ``missing`` says of the same trade which ids the hole has. A lower id of a later
+        time is of another stream, which counts otherwise.
         """
         missing = self.missing(trade)
         newest = self._newest.get(trade.symbol)
-        if trade.trade_id is None or (newest and trade.trade_id <= newest[0]):
+        if trade.trade_id is None:
+            return None
+        if newest and trade.trade_id <= newest[0] and trade.time_us <= newest[1]:
             return None
         self._newest[trade.symbol] = (trade.trade_id, trade.time_us)
         if missing is None or newest is None:

@@ -29,6 +29,7 @@ from brokers.feed import Feed, FollowedInstrument
 from brokers.gap_watch import FeedGapStore, GapWatch
 from brokers.hub_link import HubLink, Layers
 from brokers.instruments import followed_instruments
+from brokers.last_trades import last_trades
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
@@ -40,6 +41,7 @@ from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.redis.messages import BROKER as REDIS
 from brokers.registry import build_feed, private_names
 from brokers.replay.feed import ReplayFeed
+from brokers.run_together import unless
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
 from history.journal import Journal
@@ -113,9 +115,10 @@ async def _turn(
     recorder = None
     if lease is not None and not isinstance(feed, ReplayFeed):
         recorder = _recorder(feed.broker, epoch, lease)
-        await recorder.replay()
+        await unless(over, recorder.replay())
         if isinstance(feed, BinanceFeed):
             feed.on_missed = store_missed(recorder)
+            feed.begin_behind(await unless(over, last_trades(feed.broker)) or {})
     runner = FeedRunner(
         feed,
         _outputs(feed, epoch, recorder),

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec import structs
 
 from brokers.binance import backfill, rest
 from brokers.binance.backfill import Backfill, TradeIds
@@ -240,3 +241,63 @@ def test_trade_ids_take_repeated_and_nameless_trades_for_no_hole() -> None:
     assert ids.take(trade(4)) is None
     assert ids.take(trade(None)) is None
     assert ids.take(trade(6)) is None
+
+
+def test_trade_ids_lower_id_of_a_later_time_is_of_another_stream() -> None:
+    ids = TradeIds()
+    ids.take(trade(50))
+    later = structs.replace(trade(7), time_us=60_000)
+
+    assert ids.take(later) is None
+    gap = ids.take(structs.replace(trade(9), time_us=61_000))
+
+    assert gap is not None
+    assert gap.reason == "trades 8 to 8 never came"
+
+
+def test_trade_ids_begin_behind_what_an_earlier_process_stored() -> None:
+    ids = TradeIds()
+
+    ids.begin_behind({"BTCUSDT": (5, 5_000)})
+
+    assert ids.missing(trade(8)) == (6, 7)
+    gap = ids.take(trade(8))
+    assert gap is not None
+    assert (gap.from_us, gap.to_us) == (5_000, 8_000)
+    assert ids.take(trade(8, "ETHBTC")) is None
+
+
+async def test_feed_misses_nothing_of_what_nobody_wanted(client: BinanceRest) -> None:
+    feed, gaps = told_feed(client)
+    wanted = FollowedInstrument("BTCUSDT", "BTCUSDT", 2, is_recorded=False)
+    feed.follow([wanted])
+    feed._take_trade(trade(5))
+
+    feed.follow([structs.replace(wanted, kinds=frozenset({Kind.ORDERBOOK}))])
+    feed.follow([wanted])
+    feed._take_trade(trade(9))
+
+    assert not gaps
+
+
+async def test_feed_fetches_no_trades_that_are_not_recorded(
+    client: BinanceRest,
+) -> None:
+    feed, gaps = told_feed(client)
+    feed.follow([FollowedInstrument("BTCUSDT", "BTCUSDT", 2, is_recorded=False)])
+    feed._make_backfill(client)[0].close()
+
+    feed._take_trade(trade(5))
+    feed._take_trade(trade(9))
+
+    assert len(gaps) == 1
+    assert feed._backfill is not None
+    assert feed._backfill.waiting == 0
+
+
+def told_feed(client: BinanceRest) -> tuple[BinanceFeed, list[UpstreamGap]]:
+    """Return a feed of trades that is not connected, and the gaps that it tells."""
+    gaps: list[UpstreamGap] = []
+    feed = BinanceFeed("ws://127.0.0.1:1", {Kind.TRADE: "trade"}, client)
+    feed.on_gap, feed.on_missed = gaps.append, lambda trades: None
+    return feed, gaps
