@@ -1,6 +1,6 @@
 """Binance's spot market: streams over as many sockets as they need, whole books."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from brokers.binance.backfill import Backfill, OnMissed, TradeIds
@@ -13,6 +13,7 @@ from brokers.binance.rest import BinanceRest
 from brokers.binance.streams import is_wanted, stream_names, websocket_address
 from brokers.feed import Emit, FeedCounters, FollowedInstrument, OnGap, UpstreamGap
 from brokers.run_together import run_together
+from history.trade_holes import StoredTrades
 from marketdata.records import Kind, Trade
 
 
@@ -41,9 +42,12 @@ class BinanceFeed:
         self._suffixes = suffixes
         self._rest = rest
         self._trade_ids = TradeIds()
+        trade_stream = suffixes.get(Kind.TRADE)
+        self._backfill: Backfill | None = None
+        if rest is not None and trade_stream is not None:
+            self._backfill = Backfill(rest, trade_stream, self._name_of)
         self._instruments: Sequence[FollowedInstrument] = ()
         self._books: Books | None = None
-        self._backfill: Backfill | None = None
         self._intake: Intake | None = None
         self._lanes: Lanes | None = None
 
@@ -60,11 +64,13 @@ class BinanceFeed:
         if self._books is not None:
             self._books.drop(self._with_book(before) - self._with_book(instruments))
 
-    def begin_behind(self, lasts: Mapping[str, tuple[int, int]]) -> None:
-        """Take what came behind these trades, by symbol their id and time in us, for
-        missed: an earlier process stored them. Before ``follow``.
-        """
-        self._trade_ids.begin_behind(lasts)
+    def learn(self, stored: Iterable[StoredTrades]) -> None:
+        """Note what is stored of trades, so that what lacks is noticed and fetched."""
+        for item in stored:
+            self._trade_ids.know(item.symbol, item.newest_id, item.newest_us)
+            if self._backfill is not None:
+                for hole in item.holes:
+                    self._backfill.put(item.symbol, hole)
 
     async def run(self, emit: Emit) -> None:
         """Connect once and hand records to ``emit`` until a connection ends.
@@ -76,7 +82,7 @@ class BinanceFeed:
         if self._rest is not None:
             self._books = Books(self._rest, self._tell_gap)
             parts.append(self._books.run(emit))
-            parts += self._make_backfill(self._rest)
+        parts += self._make_backfill()
         intake = self._intake = Intake(self.counters, emit, self._books)
         lanes = self._lanes = Lanes(
             lambda: Lane(self._address, intake.take, intake.is_reply, intake.note_asked)
@@ -90,25 +96,25 @@ class BinanceFeed:
             self._intake = self._lanes = self._books = None
 
     def _take_trade(self, trade: Trade) -> None:
-        """Tell of trades that were missed before this one; have them fetched."""
+        """Tell of trades that were missed before this one."""
         missing = self._trade_ids.missing(trade)
-        gap = self._trade_ids.take(trade)
-        if gap is None or missing is None:
-            return
-        self._tell_gap(gap)
-        if self._backfill is None:
-            return
-        for item in self._instruments:
-            if item.symbol == trade.symbol and item.is_recorded:
-                self._backfill.put(gap, item.broker_symbol.upper(), missing)
+        if (gap := self._trade_ids.take(trade)) is not None:
+            self._tell_gap(gap)
+            if self._backfill and self.on_missed and missing is not None:
+                self._backfill.put(trade.symbol, missing)
 
-    def _make_backfill(self, rest: BinanceRest) -> list[Coroutine[Any, Any, None]]:
-        trade_stream = self._suffixes.get(Kind.TRADE)
-        if self.on_missed is None or trade_stream is None:
+    def _make_backfill(self) -> list[Coroutine[Any, Any, None]]:
+        if self._backfill is None or self.on_missed is None:
             return []
-        if self._backfill is None:  # what is missing outlives a connection
-            self._backfill = Backfill(rest, self.on_missed, trade_stream)
-        return [self._backfill.run()]
+        return [self._backfill.run(self.on_missed)]
+
+    def _name_of(self, symbol: str) -> str | None:
+        names = (
+            item.broker_symbol.upper()
+            for item in self._instruments
+            if item.symbol == symbol and item.is_recorded
+        )
+        return next(names, None)
 
     def _tell_gap(self, gap: UpstreamGap) -> None:
         self.counters.gaps += 1

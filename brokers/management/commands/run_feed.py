@@ -28,12 +28,11 @@ from brokers.exceptions import (
 from brokers.feed import Feed
 from brokers.gap_watch import FeedGapStore, GapWatch
 from brokers.hub_link import HubLink, Layers
-from brokers.last_trades import last_trades
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
 from brokers.live_topics import LiveOptions, LiveTopics
-from brokers.missed_trades import store_missed
+from brokers.missed_trade_fetching import fetch_missed
 from brokers.private_serving import serve_beside
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
@@ -115,8 +114,7 @@ async def _turn(
         recorder = _recorder(feed.broker, epoch, lease)
         await unless(over, recorder.replay())
         if isinstance(feed, BinanceFeed):
-            feed.on_missed = store_missed(recorder)
-            feed.begin_behind(await unless(over, last_trades(feed.broker)) or {})
+            await unless(over, fetch_missed(feed, recorder))
     runner = FeedRunner(
         feed,
         _outputs(feed, epoch, recorder),
