@@ -9,7 +9,9 @@ import msgspec
 from django.db import connection, transaction
 
 from history.models import Series
+from history.series import get_or_create_series
 from history.timestamps import to_datetime, to_us
+from marketdata.models import Broker, Instrument
 from marketdata.records import Kind
 
 STORED_KINDS = frozenset({Kind.TICK, Kind.TRADE})
@@ -66,6 +68,7 @@ def store_feed_gaps(broker: str, gaps: Sequence[FeedGapRow]) -> int:
         django.db.Error: none was stored, or it is unknown; they can be given again.
     """
     rows = [gap for gap in gaps if gap.from_us < gap.to_us]
+    _make_series(broker, {gap.symbol for gap in rows})
     with connection.cursor() as cursor:
         cursor.execute(
             _STORE,
@@ -79,6 +82,16 @@ def store_feed_gaps(broker: str, gaps: Sequence[FeedGapRow]) -> int:
             },
         )
         return int(cursor.fetchone()[0])
+
+
+def _make_series(broker: str, symbols: set[str]) -> None:
+    """Make the series of recorded symbols whose first records are on their way."""
+    known = Series.objects.filter(broker=broker, instrument__symbol__in=symbols)
+    new = symbols - set(known.values_list("instrument__symbol", flat=True))
+    if new and Broker.objects.filter(name=broker).exists():
+        recorded = Instrument.objects.filter(symbol__in=new, record=True)
+        for symbol in recorded.values_list("symbol", flat=True):
+            get_or_create_series(symbol, broker)
 
 
 def select_ends(broker: str) -> dict[tuple[Kind, str], int]:

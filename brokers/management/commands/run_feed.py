@@ -11,7 +11,6 @@ import msgspec
 import structlog
 import uvloop
 from asgiref.sync import sync_to_async
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
@@ -19,32 +18,32 @@ from django.core.management.base import CommandError, CommandParser
 from brokers.account_store import usable_credentials
 from brokers.binance.feed import BinanceFeed
 from brokers.bucket_store import BucketStore
+from brokers.carried import load_carried
 from brokers.connection import Timing
 from brokers.exceptions import (
     InvalidCredentials,
     InvalidFeedSetting,
     UnknownAdapter,
 )
-from brokers.feed import Feed, FollowedInstrument
+from brokers.feed import Feed
 from brokers.gap_watch import FeedGapStore, GapWatch
 from brokers.hub_link import HubLink, Layers
-from brokers.instruments import followed_instruments
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
 from brokers.live_topics import LiveOptions, LiveTopics
-from brokers.missed_trades import store_missed
+from brokers.missed_trade_fetching import fetch_missed
 from brokers.private_serving import serve_beside
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.redis.messages import BROKER as REDIS
 from brokers.registry import build_feed, private_names
 from brokers.replay.feed import ReplayFeed
+from brokers.run_together import unless
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
 from history.journal import Journal
 from history.recorder import Recorder
-from marketdata.catalog_store import load_catalog
 from marketdata.commands import EXIT_USAGE, UsageCommand
 from marketdata.numbering import next_epoch
 from marketdata.publisher import Publisher
@@ -113,13 +112,13 @@ async def _turn(
     recorder = None
     if lease is not None and not isinstance(feed, ReplayFeed):
         recorder = _recorder(feed.broker, epoch, lease)
-        await recorder.replay()
+        await unless(over, recorder.replay())
         if isinstance(feed, BinanceFeed):
-            feed.on_missed = store_missed(recorder)
+            await unless(over, fetch_missed(feed, recorder))
     runner = FeedRunner(
         feed,
         _outputs(feed, epoch, recorder),
-        load_instruments=lambda: _load_instruments(feed.broker),
+        load_instruments=load_carried(feed.broker),
         timing=_timing(),
     )
     return await _beside_private(name, runner.run(over))
@@ -148,7 +147,7 @@ async def _beside_private(broker: str, main: Coroutine[Any, Any, bool]) -> bool:
         main,
         broker,
         settings,
-        load_instruments=lambda: _load_instruments(broker),
+        load_instruments=load_carried(broker),
         timing=_timing(),
     )
 
@@ -216,11 +215,6 @@ def _outputs(feed: Feed, epoch: int, recorder: Recorder | None) -> Outputs:
     store = FeedGapStore(feed.broker) if recorder else None
     gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
     return Outputs(publisher, recorder, derived=live, hubs=hubs, gaps=gaps)
-
-
-@database_sync_to_async
-def _load_instruments(broker: str) -> list[FollowedInstrument]:
-    return followed_instruments(load_catalog(), broker)
 
 
 def _recorder(broker: str, epoch: int, lease: Lease) -> Recorder:
