@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import django.db
@@ -14,12 +15,14 @@ from redis.exceptions import RedisError
 from brokers.connection import FeedState
 from brokers.feed import FollowedInstrument, UpstreamGap
 from brokers.gaps import GapFinder, Key
+from brokers.run_together import run_together
 from history.feed_gaps import STORED_KINDS, FeedGapRow, select_ends, store_feed_gaps
 from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
 from marketdata.publisher import BatchLayer, Publisher
 from marketdata.records import Record
 
 LOOK_S = 1.0
+KEEP_PAUSE_S = 0.1
 PREPARE_TIMEOUT_S = 5.0
 MAX_WAITING = 10_000  # while Redis or the database is away; the oldest go first
 
@@ -77,7 +80,7 @@ class GapWatch:
         self._last_told: dict[Key, UpstreamGap] = {}
         self._untold: deque[UpstreamGap] = deque(maxlen=MAX_WAITING)
         self._unstored: deque[FeedGapRow] = deque(maxlen=MAX_WAITING)
-        self._wake = asyncio.Event()
+        self._has_untold, self._has_unstored = asyncio.Event(), asyncio.Event()
         self._log = log.bind(broker=broker)
 
     @property
@@ -122,16 +125,12 @@ class GapWatch:
             to_us = self._now_us() if gap.to_us is None else gap.to_us
             row = FeedGapRow(gap.symbol, gap.kind, gap.from_us, to_us, gap.reason)
             self._unstored.append(row)
-        self._wake.set()
+            self._has_unstored.set()
+        self._has_untold.set()
 
     async def run(self) -> None:
-        """Tell and store what is found. Never returns."""
-        while True:
-            await self._wait()
-            for gap in self._finder.settle(self._now_us(), self._symbols()):
-                self.tell(gap)
-            await self._send()
-            await self._keep()
+        """Tell what is found, and store it, which may take its time. Never returns."""
+        await run_together(self._tell_all(), self._keep_all())
 
     async def drain(self) -> bool:
         """Store what waits; False if something could not be stored."""
@@ -142,13 +141,19 @@ class GapWatch:
     def _symbols(self) -> set[str]:
         return {item.symbol for item in self.followed()}
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
+    async def _tell_all(self) -> None:
+        while True:
+            await _wait(self._has_untold)
+            for gap in self._finder.settle(self._now_us(), self._symbols()):
+                self.tell(gap)
+            await self._send()
+
+    async def _keep_all(self) -> None:
+        while True:
+            await _wait(self._has_unstored)
+            await self._keep()
+            # All topics' gaps end within moments: a few statements store them.
+            await asyncio.sleep(KEEP_PAUSE_S)
 
     async def _send(self) -> None:
         gaps = list(self._untold)
@@ -180,6 +185,14 @@ class GapWatch:
         else:
             self._log.info("gaps stored", gaps=stored)
         _forget(self._unstored, rows)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    """Return when the event is set, or after a while."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_S):
+            await event.wait()
+    event.clear()
 
 
 def _forget(waiting: deque, done: list) -> None:  # type: ignore[type-arg]

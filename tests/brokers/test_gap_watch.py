@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import django.db
 import pytest
+from msgspec import structs
 
 from brokers import gap_watch as module
 from brokers.connection import FeedState
@@ -175,3 +176,24 @@ async def test_gap_waits_while_redis_or_the_database_is_away() -> None:
     assert await rig.watch.drain()
 
     assert len(rig.layer.gaps) == len(rig.store.gaps) == 1
+
+
+async def test_gap_is_told_while_the_database_takes_its_time() -> None:
+    rig = Rig()
+    may_end = asyncio.Event()
+    store = rig.store.store
+
+    async def store_late(gaps: Sequence[FeedGapRow]) -> int:
+        await may_end.wait()
+        return await store(gaps)
+
+    rig.store.store = store_late
+    async with rig.running():
+        rig.watch.tell(GAP)
+        await until(lambda: len(rig.layer.gaps) == 1)
+        rig.watch.tell(structs.replace(GAP, from_us=9))
+        await until(lambda: len(rig.layer.gaps) == 2)
+        assert rig.store.gaps == []
+
+        may_end.set()
+        await until(lambda: len(rig.store.gaps) == 2)
