@@ -1,4 +1,4 @@
-"""A server, a broker's feed process and the broker, with the logs of our processes."""
+"""A server and a broker's feed process, with their logs."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.marketdata.server_process import ROOT, SERVE
 
-FEED = ("-m", "tests.brokers.line_manage", "run_feed", "oanda")
+FEED = ("manage.py", "run_feed", "oanda")
 
 
 class Market:
@@ -24,7 +24,7 @@ class Market:
 
     @property
     def log(self) -> str:
-        """What both have written so far."""
+        """What all have written so far."""
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
     def start_server(self) -> None:
@@ -33,10 +33,15 @@ class Market:
         self._wait_for(log, "listening on ws://")
         self.url = log.read_text().split("listening on ", 1)[1].split()[0]
 
-    def start_feed(self, *options: str) -> None:
-        """Start the feed process and wait until it is there."""
-        log = self._start("feed", (*FEED, *options))
-        self._wait_for(log, "connecting" if not options else "private feeds served")
+    def start_feed(self, *options: str, name: str = "feed", awaits: str = "") -> None:
+        """Start a feed process and wait until it serves private feeds, or says so."""
+        log = self._start(name, (*FEED, *options))
+        self._wait_for(log, awaits or "private feeds served")
+
+    def stop_feed(self, name: str = "feed") -> None:
+        """End a feed process as users do."""
+        self.processes[name].terminate()
+        assert self.processes.pop(name).wait(15) == 0
 
     def kill_feed(self) -> None:
         """End the feed process without a word."""
@@ -44,7 +49,7 @@ class Market:
         self.processes.pop("feed").wait()
 
     def stop(self) -> None:
-        """End both."""
+        """End all."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
