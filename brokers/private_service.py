@@ -83,6 +83,7 @@ class PrivateService:
         self._are_wanted = asyncio.Event()
         self._have_loaded = asyncio.Event()
         self._open: dict[str, _Open] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._checks = asyncio.Semaphore(MAX_CHECKS)
         self._answers = Answers(broker, self._control)
@@ -172,6 +173,8 @@ class PrivateService:
             for hub in item.hubs:
                 self._answers.answer(hub, owner, reason)
             return
+        if owner in self._ending:  # it still leaves the groups that we join
+            await asyncio.wait({self._ending[owner]})
         self._epoch = next_epoch(self._epoch, time.time())
         publisher = Publisher(self._data, self._epoch, owner=owner)
         hubs = HubLink(
@@ -213,7 +216,13 @@ class PrivateService:
         del self._open[owner]
         if item.task is not None:
             item.task.cancel()
+            self._ending[owner] = item.task
+            item.task.add_done_callback(lambda task: self._forget(owner, task))
         self._log.info("private feed closed", owner=owner[:8], open=len(self._open))
+
+    def _forget(self, owner: str, task: asyncio.Task[None]) -> None:
+        if self._ending.get(owner) is task:
+            del self._ending[owner]
 
     async def _expire(self) -> None:
         while True:
