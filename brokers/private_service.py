@@ -12,9 +12,10 @@ from brokers.account_check import NotAccepted, ask_broker
 from brokers.connection import Timing
 from brokers.exceptions import BrokerError, FeedLost
 from brokers.feed import Feed, FollowedInstrument
+from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink, Layers
 from brokers.private_answers import Answers
-from brokers.private_feed import GuardedFeed, PrivateFeed
+from brokers.private_feed import GuardedFeed, PrivateFeed, PrivateOutputs
 from brokers.run_together import run_together
 from marketdata.broker_credentials import Credentials
 from marketdata.exceptions import InvalidLayerMessage, MarketDataError
@@ -75,8 +76,8 @@ class PrivateService:
     ) -> None:
         self._broker = broker
         self._build = build
-        self._data, self._control = layers
-        self._membership = Membership(self._control)
+        self._layers = layers
+        self._membership = Membership(layers[1])
         self._load_instruments = load_instruments
         self._options = options
         self._instruments: dict[str, FollowedInstrument] = {}
@@ -86,7 +87,7 @@ class PrivateService:
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._checks = asyncio.Semaphore(MAX_CHECKS)
-        self._answers = Answers(broker, self._control)
+        self._answers = Answers(broker, layers[1])
         self._epoch = 0
         self._log = log.bind(broker=broker)
 
@@ -176,15 +177,13 @@ class PrivateService:
         if owner in self._ending:  # it still leaves the groups that we join
             await asyncio.wait({self._ending[owner]})
         self._epoch = next_epoch(self._epoch, time.time())
-        publisher = Publisher(self._data, self._epoch, owner=owner)
-        hubs = HubLink(
-            source_name(self._broker, owner),
-            publisher,
-            Layers(self._data, self._control),
-            expiry_s=self._options.expiry_s,
-        )
+        publisher = Publisher(self._layers[0], self._epoch, owner=owner)
+        source, layers = source_name(self._broker, owner), Layers(*self._layers)
+        hubs = HubLink(source, publisher, layers, expiry_s=self._options.expiry_s)
+        gaps = GapWatch(source, publisher, layers.data, None)
+        outputs = PrivateOutputs(publisher, hubs, gaps)
         item.running = PrivateFeed(
-            item.feed, publisher, hubs, self._options.timing, is_new=not is_checked
+            item.feed, outputs, self._options.timing, is_new=not is_checked
         )
         item.running.use(self._instruments)
         self._log.info("private feed opened", owner=owner[:8], open=len(self._open))

@@ -143,11 +143,18 @@ async def test_compat_check_18_private_upstream_that_is_reset_harms_nobody(
         oanda.away.add(ALICE)
         oanda.drop(ALICE)
         await until(lambda: "FEED_DOWN" in alice.codes, timeout_s=10)
+        down, last = len(alice.frames), alice.data[-1]
         oanda.away.clear()
         await alice.gets(ALICE)
-        await until(lambda: alice.codes[-1] == "FEED_UP", timeout_s=10)
+        codes = {"FEED_UP", "GAP"}
+        await until(lambda: set(alice.codes[-2:]) == codes, timeout_s=10)
+        (gap,) = (item for item in alice.frames[down:] if item["code"] == "GAP")
+        back = next(item for item in alice.data if item["seq"] == last["seq"] + 1)
         numbers = [frame["seq"] for frame in other.data[numbered:]]
 
+    assert (gap["broker"], gap["symbol"]) == ("oanda", "EUR/USD")
+    assert gap["from"] == last["data"]["timestamp"]
+    assert gap["to"] == back["data"]["timestamp"]
     assert other.frames[told:] == []
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert market.processes["feed"].poll() is None
