@@ -122,7 +122,7 @@ async def _turn(
         load_instruments=lambda: _load_instruments(feed.broker),
         timing=_timing(),
     )
-    return await _beside_private(name, runner.run(over))
+    return await _beside_private(name, runner.run(over), over)
 
 
 def _serve_private_only(broker: str, *, watches_input: bool) -> None:
@@ -133,7 +133,7 @@ def _serve_private_only(broker: str, *, watches_input: bool) -> None:
         stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
         if watches_input:
             signal_at_end_of_input()
-        await _beside_private(broker, _wait(stop))
+        await _beside_private(broker, _wait(stop), stop)
 
     uvloop.run(run())
 
@@ -143,11 +143,14 @@ async def _wait(stop: asyncio.Event) -> bool:
     return True
 
 
-async def _beside_private(broker: str, main: Coroutine[Any, Any, bool]) -> bool:
+async def _beside_private(
+    broker: str, main: Coroutine[Any, Any, bool], stop: asyncio.Event
+) -> bool:
     return await serve_beside(
         main,
         broker,
         settings,
+        stop=stop,
         load_instruments=lambda: _load_instruments(broker),
         timing=_timing(),
     )

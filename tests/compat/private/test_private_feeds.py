@@ -161,10 +161,10 @@ async def test_compat_check_18_private_upstream_that_is_reset_harms_nobody(
     assert market.processes["serve"].poll() is None
 
 
-async def test_private_feed_is_handed_over_to_a_new_feed_process(
+async def test_private_feed_is_handed_over_and_opened_when_a_feed_process_starts(
     market: Market, oanda: OandaMarket
 ) -> None:
-    async with trader(market) as alice:
+    async with trader(market) as alice, trader(market) as bob:
         await alice.authenticate(A)
         await alice.follow()
         await alice.gets(ALICE)
@@ -172,44 +172,49 @@ async def test_private_feed_is_handed_over_to_a_new_feed_process(
 
         market.kill_feed()
         await until(lambda: "FEED_DOWN" in alice.codes, timeout_s=10)
+        answer = asyncio.create_task(bob.authenticate(B))
+        ping = await bob.ask(action="ping")
+        assert not answer.done()
         await asyncio.to_thread(market.start_feed)
         await alice.gets(ALICE)
         await until(lambda: alice.codes[-1] == "FEED_UP", timeout_s=10)
 
-        assert int(alice.data[-1]["epoch"], 36) > int(before, 36)
-        assert PRICES[PUBLIC] not in alice.prices
-        assert len([frame for frame in alice.frames if "id" in frame]) == 2
+        assert (await answer)["message"] == "Authenticated with oanda"
+    assert ping["type"] == "pong"
+    assert int(alice.data[-1]["epoch"], 36) > int(before, 36)
+    assert PRICES[PUBLIC] not in alice.prices
+    assert len([frame for frame in alice.frames if "id" in frame]) == 2
 
 
-async def test_private_feeds_are_served_where_the_broker_is_not_public(
+async def test_private_feeds_are_served_by_one_process_that_may_have_no_public_one(
     market: Market, oanda: OandaMarket
 ) -> None:
-    market.kill_feed()
-    await asyncio.to_thread(market.start_feed, "--private-only")
-    oanda.requests.clear()  # the killed process may have come
     async with trader(market) as alice, trader(market) as other:
         await alice.authenticate(A)
         await alice.follow()
-        await other.follow()
         await alice.gets(ALICE)
-        logins = set(oanda.logins)
-    market.kill_feed()
-    await asyncio.to_thread(market.start_feed)
+        opened, epochs = oanda.logins.count(ALICE), [alice.data[-1]["epoch"]]
 
-    # What is stored of a public feed that was there before is shown, as what it is.
-    assert {frame.get("state") for frame in other.data} <= {"stale"}
-    assert logins == {ALICE}
+        spare = {"name": "spare", "awaits": "private service stands by"}
+        await asyncio.to_thread(market.start_feed, "--private-only", **spare)
+        assert oanda.logins.count(ALICE) == opened
+        oanda.requests.clear()
+        await asyncio.to_thread(market.stop_feed)
+        await alice.gets(ALICE)
+        await other.follow()
+        assert set(oanda.logins) == {ALICE}
+        epochs.append(alice.data[-1]["epoch"])
 
+        await asyncio.to_thread(market.start_feed, awaits="feed live")
+        await other.gets(PUBLIC)
+        await alice.gets(ALICE)
+        assert oanda.logins.count(ALICE) == 1
+        assert alice.data[-1]["epoch"] == epochs[-1]
+        await asyncio.to_thread(market.stop_feed, "spare")
+        await until(lambda: alice.data[-1]["epoch"] != epochs[-1], timeout_s=15)
+        epochs.append(alice.data[-1]["epoch"])
 
-async def test_authenticate_while_no_feed_process_runs_waits_for_one(
-    market: Market, oanda: OandaMarket
-) -> None:
-    market.kill_feed()
-    async with trader(market) as alice:
-        answer = asyncio.create_task(alice.authenticate(A))
-        ping = await alice.ask(action="ping")
-        assert not answer.done()
-        await asyncio.to_thread(market.start_feed)
-
-        assert (await answer)["message"] == "Authenticated with oanda"
-    assert ping["type"] == "pong"
+    assert [int(epoch, 36) for epoch in epochs] == sorted(
+        {int(epoch, 36) for epoch in epochs}
+    )
+    assert PRICES[PUBLIC] not in alice.prices
