@@ -32,13 +32,15 @@ def login_of(request: Request) -> Login:
 class OandaMarket(OandaServer):
     """Sends the prices of INSTRUMENTS, bids as in ``prices``, to who may see them.
 
-    Those in ``away`` are hung up on without an answer.
+    Those in ``away`` are hung up on without an answer. ``answers`` are what an account
+    gets for its next requests, whatever that is.
     """
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
         self.prices: dict[Login, float] = {}
         self.away: set[Login] = set()
+        self.answers: dict[Login, list[bytes]] = {}
         self._playing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -65,6 +67,21 @@ class OandaMarket(OandaServer):
         """Reset all connections of an account; from any thread."""
         for stream in self.streams_of(login):
             self._loop.call_soon_threadsafe(stream.end)
+
+    def say(self, login: Login, line: bytes) -> None:
+        """Send a line in all streams of an account; from any thread."""
+        for stream in self.streams_of(login):
+            sending = stream.send(line + b"\n")
+            asyncio.run_coroutine_threadsafe(sending, self._loop).result(5)
+
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
+        """Send what is planned for the account; False if that is nothing."""
+        answers = self.answers.get(login_of(request))
+        if answers:
+            writer.write(answers.pop(0))
+            await writer.drain()
+            return True
+        return False
 
     def accepts(self, request: Request) -> bool:
         """Return whether the account has a price; who is away gets no answer."""

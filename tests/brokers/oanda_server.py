@@ -155,6 +155,10 @@ class OandaServer:
         for stream in self.open_streams:
             await stream.play(lines)
 
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
+        """Answer in some other way and return True; False, and it is answered here."""
+        return False
+
     def accepts(self, request: Request) -> bool:
         """Return whether the request shows a key that opens its account."""
         return request.headers.get("authorization") == f"Bearer {KEY}"
@@ -168,7 +172,9 @@ class OandaServer:
             request = await _read_request(reader)
             self.requests.append(request)
             await self.may_answer.wait()
-            if self.refusals:
+            if await self.answer(request, writer):
+                pass
+            elif self.refusals:
                 await _refuse(writer, *self.refusals.pop(0))
             elif not self.accepts(request):
                 await _refuse(writer, 401, {})

@@ -1,14 +1,18 @@
 """`serve`, `run_feed oanda` and a server that speaks OANDA's protocol, for all here."""
 
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connection
+from django.test import Client
 
 from marketdata.instruments import load_instruments
 from tests.brokers.oanda_market import OandaMarket, market_in_thread
 from tests.compat.private.market import Market, running_market
-from tests.compat.private.traders import PRICES, PUBLIC
+from tests.compat.private.traders import OF_FILE, PRICES, PUBLIC
 from tests.marketdata.private_redis import PrivateRedis, find_program
 from tests.marketdata.server_process import test_database_url
 
@@ -29,6 +33,13 @@ SETTINGS = {
     "STATISTICS_S": "1",
     "LOG_LEVEL": "DEBUG",
 }
+# The environment has other ones and wins.
+CONFIG = f"""
+brokers:
+  - name: oanda
+    apiKey: {OF_FILE.key}
+    credentials: {{accountId: {OF_FILE.account}}}
+"""
 
 
 @pytest.fixture(scope="package")
@@ -67,11 +78,30 @@ def market(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Market]:
     """`serve` and `run_feed oanda`."""
+    folder = tmp_path_factory.mktemp("logs")
+    file = folder / "config.yaml"
+    file.write_text(CONFIG)
     environment = {
         **SETTINGS,
+        "CONFIG_FILE": str(file),
         "DATABASE_URL": market_database,
         "REDIS_URL": market_redis.url,
         "OANDA_URL": oanda.address,
     }
-    with running_market(tmp_path_factory.mktemp("logs"), environment) as market:
+    with running_market(folder, environment) as market:
         yield market
+
+
+@pytest.fixture(scope="package")
+def boss(market: Market) -> Client:
+    """A superuser's browser; what it is shown are the pages of this process."""
+    browser = Client()
+
+    def log_in() -> None:
+        browser.force_login(User.objects.create_superuser("boss"))
+        connection.close()
+
+    thread = Thread(target=log_in)  # outside of the transactions of tests
+    thread.start()
+    thread.join()
+    return browser

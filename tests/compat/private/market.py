@@ -6,10 +6,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+from django.test import Client
 
 from tests.marketdata.server_process import ROOT, SERVE
 
+CSRF = "c" * 32
 FEED = ("manage.py", "run_feed", "oanda")
 
 
@@ -54,6 +59,27 @@ class Market:
             process.terminate()
         for process in self.processes.values():
             process.wait(15)
+
+    def page(
+        self, path: str, browser: Client, fields: dict[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Return status and text of a page, or of the answer to a form sent there.
+
+        ``browser`` has logged in; the address is the server's.
+        """
+        session = browser.cookies["sessionid"].value
+        headers = {"Cookie": f"sessionid={session}; csrftoken={CSRF}"}
+        body = None
+        if fields is not None:
+            body = urlencode(fields | {"csrfmiddlewaretoken": CSRF})
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        server = HTTPConnection(urlsplit(self.url).netloc, timeout=20)
+        try:
+            server.request("GET" if body is None else "POST", path, body, headers)
+            answer = server.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            server.close()
 
     def _start(self, name: str, arguments: tuple[str, ...]) -> Path:
         path = self.folder / f"{name}-{time.monotonic_ns()}.log"

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 
 from tests.brokers.oanda_market import Login, OandaMarket
@@ -20,24 +18,6 @@ TAKES_EFFECT_S = 10.0  # in COMPAT; CATALOG_REFRESH_S is shortened here
 ONE, TWO = DESK, PUBLIC._replace(key="key-of-ours-renewed-1d0c")
 
 
-def save_forms(*forms: tuple[str, dict[str, str]]) -> None:
-    """Post forms as a superuser; in a thread, so that it is committed at once."""
-    browser = Client()
-    user, _ = User.objects.get_or_create(
-        username="boss", is_staff=True, is_superuser=True
-    )
-    browser.force_login(user)
-    try:
-        for path, fields in forms:
-            assert browser.post(PAGES + path, fields).status_code == 302, path
-    finally:
-        connection.close()
-
-
-async def save(path: str, **fields: str) -> None:
-    await asyncio.to_thread(save_forms, (path, fields))
-
-
 def fields(login: Login) -> dict[str, str]:
     return {"is_active": "on", "accountId": login.account, "apiKey": login.key}
 
@@ -50,9 +30,13 @@ def account(market: Market, oanda: OandaMarket) -> Iterator[None]:
 
 
 async def test_compat_check_50_changed_account_takes_effect_without_a_restart(
-    market: Market, oanda: OandaMarket, account: None
+    market: Market, oanda: OandaMarket, account: None, boss: Client
 ) -> None:
     oanda.prices[TWO] = 4.0
+
+    async def save(path: str, **fields: str) -> None:
+        status, page = await asyncio.to_thread(market.page, PAGES + path, boss, fields)
+        assert status == 302, page
 
     async def is_used(login: Login) -> None:
         await until(

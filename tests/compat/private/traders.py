@@ -11,6 +11,7 @@ from tests.compat.sockets import Socket, client
 from tests.marketdata.polling import until
 
 PUBLIC = Login("101-account-of-ours", "key-of-ours-75e1")
+OF_FILE = Login("101-account-of-the-file", "key-of-the-file-40f2")
 DESK = Login("101-account-of-the-desk", "key-of-the-desk-e07f")
 ALICE = Login("101-account-of-alice", "token-of-alice-5ac1")
 BOB = Login("101-account-of-bob", "key-of-bob-91b2")
