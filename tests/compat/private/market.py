@@ -65,10 +65,11 @@ class Market:
     ) -> tuple[int, str]:
         """Return status and text of a page, or of the answer to a form sent there.
 
-        ``browser`` has logged in; the address is the server's.
+        ``browser`` has logged in, and keeps cookies; the server is ours.
         """
-        session = browser.cookies["sessionid"].value
-        headers = {"Cookie": f"sessionid={session}; csrftoken={CSRF}"}
+        browser.cookies["csrftoken"] = CSRF
+        pairs = [f"{name}={item.value}" for name, item in browser.cookies.items()]
+        headers = {"Cookie": "; ".join(pairs)}
         body = None
         if fields is not None:
             body = urlencode(fields | {"csrfmiddlewaretoken": CSRF})
@@ -77,6 +78,8 @@ class Market:
         try:
             server.request("GET" if body is None else "POST", path, body, headers)
             answer = server.getresponse()
+            for cookie in answer.headers.get_all("Set-Cookie", ()):
+                browser.cookies.load(cookie)
             return answer.status, answer.read().decode()
         finally:
             server.close()
