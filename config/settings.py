@@ -4,6 +4,7 @@ from celery.schedules import crontab
 from kombu.entity import Queue
 
 from config import databases, env
+from config.hidden import hidden_values
 from config.logs import configure_logs
 from marketdata.redis_address import celery_broker, layer_host
 
@@ -180,3 +181,4 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 LOGGING_CONFIG = None
 configure_logs(env.LOG_LEVEL)
+_hidden = hidden_values(globals())  # log lines are searched for them

@@ -32,6 +32,7 @@ PURE = {
     "brokers/demand.py",
     "brokers/exceptions.py",
     "brokers/feed.py",
+    "brokers/former_feeds.py",
     "brokers/gaps.py",
     "brokers/instruments.py",
     "brokers/kraken/messages.py",

@@ -16,10 +16,11 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from brokers.account_store import usable_credentials
+from brokers.account_watch import account_watched
 from brokers.binance.feed import BinanceFeed
 from brokers.bucket_store import BucketStore
 from brokers.carried import load_carried
-from brokers.connection import Timing
+from brokers.connection import Timing, timing_of
 from brokers.exceptions import (
     InvalidCredentials,
     InvalidFeedSetting,
@@ -92,7 +93,7 @@ async def _run(name: str, *, watches_input: bool) -> bool:
     if name == REDIS:
         feed = build_feed(name, settings)
         assert isinstance(feed, RedisFeed)
-        return await (await _redis_runner(feed, _timing())).run(stop)
+        return await (await _redis_runner(feed, timing_of(settings))).run(stop)
     if not settings.DATABASE_URL:
         log.warning("DATABASE_URL is not set: nothing is stored")
         return await _turn(name, next_epoch(0, time.time()), None, stop)
@@ -119,9 +120,10 @@ async def _turn(
         feed,
         _outputs(feed, epoch, recorder),
         load_instruments=load_carried(feed.broker),
-        timing=_timing(),
+        timing=timing_of(settings),
     )
-    return await _beside_private(name, runner.run(over))
+    async with account_watched(account, feed, runner.connection, settings):
+        return await _beside_private(name, runner.run(over), over)
 
 
 def _serve_private_only(broker: str, *, watches_input: bool) -> None:
@@ -132,7 +134,7 @@ def _serve_private_only(broker: str, *, watches_input: bool) -> None:
         stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
         if watches_input:
             signal_at_end_of_input()
-        await _beside_private(broker, _wait(stop))
+        await _beside_private(broker, _wait(stop), stop)
 
     uvloop.run(run())
 
@@ -142,24 +144,16 @@ async def _wait(stop: asyncio.Event) -> bool:
     return True
 
 
-async def _beside_private(broker: str, main: Coroutine[Any, Any, bool]) -> bool:
+async def _beside_private(
+    broker: str, main: Coroutine[Any, Any, bool], stop: asyncio.Event
+) -> bool:
     return await serve_beside(
         main,
         broker,
         settings,
+        stop=stop,
         load_instruments=load_carried(broker),
-        timing=_timing(),
-    )
-
-
-def _timing() -> Timing:
-    return Timing(
-        silence_s=settings.FEED_SILENCE_S,
-        reconnect_min_s=settings.RECONNECT_MIN_S,
-        reconnect_max_s=settings.RECONNECT_MAX_S,
-        refresh_s=settings.CATALOG_REFRESH_S,
-        grace_s=settings.FEED_GRACE_S,
-        reset_s=settings.RECONNECT_RESET_S,
+        timing=timing_of(settings),
     )
 
 
