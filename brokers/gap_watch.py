@@ -3,18 +3,18 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import django.db
 import structlog
-from channels.db import database_sync_to_async
 from redis.exceptions import RedisError
 
 from brokers.connection import FeedState
+from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, UpstreamGap
+from brokers.gap_store import GapStore
 from brokers.gaps import GapFinder, Key
-from history.feed_gaps import STORED_KINDS, FeedGapRow, select_ends, store_feed_gaps
+from history.feed_gaps import STORED_KINDS, FeedGapRow
 from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
 from marketdata.publisher import BatchLayer, Publisher
 from marketdata.records import Record
@@ -26,35 +26,11 @@ MAX_WAITING = 10_000  # while Redis or the database is away; the oldest go first
 log = structlog.get_logger(__name__)
 
 
-class GapStore(Protocol):
-    """Where gaps are kept; both methods raise django.db.Error while it is away."""
-
-    async def ends(self) -> Mapping[Key, int]:
-        """Return until when each topic is stored, in us."""
-
-    async def store(self, gaps: Sequence[FeedGapRow]) -> int:
-        """Store the gaps, each once, and return how many are new."""
-
-
-class FeedGapStore:
-    """The gaps of one broker in the database."""
-
-    def __init__(self, broker: str) -> None:
-        self._broker = broker
-
-    async def ends(self) -> Mapping[Key, int]:
-        """Return until when each topic is stored, in us."""
-        return await database_sync_to_async(select_ends)(self._broker)
-
-    async def store(self, gaps: Sequence[FeedGapRow]) -> int:
-        """Store the gaps, each once, and return how many are new."""
-        return await database_sync_to_async(store_feed_gaps)(self._broker, gaps)
-
-
 class GapWatch:
     """The gaps of one feed, found here or told by the feed itself.
 
     While a store or Redis is away they wait. Without a store none is kept.
+    ``on_superseded`` is called when they are another process's to store.
     """
 
     def __init__(
@@ -66,6 +42,7 @@ class GapWatch:
         *,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
+        self.on_superseded: Callable[[], None] = lambda: None
         self.followed: Callable[[], Sequence[FollowedInstrument]] = lambda: ()
         self._broker = broker
         self._publisher = publisher
@@ -174,6 +151,9 @@ class GapWatch:
             stored = await self._store.store(rows)
         except django.db.DataError as exc:
             self._log.error("gaps cannot be stored", error=str(exc).strip())
+        except LeaseLost as exc:
+            self._log.error("gaps are not ours to store", error=str(exc))
+            self.on_superseded()
         except django.db.Error as exc:
             self._log.warning("gaps not stored yet", error=str(exc).strip())
             return

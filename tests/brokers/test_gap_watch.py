@@ -7,6 +7,7 @@ import pytest
 
 from brokers import gap_watch as module
 from brokers.connection import FeedState
+from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, UpstreamGap
 from brokers.gap_watch import GapWatch
 from brokers.gaps import Key
@@ -28,6 +29,7 @@ class FakeStore:
         self.known = ends
         self.gaps: list[FeedGapRow] = []
         self.is_away = False
+        self.is_superseded = False
 
     async def ends(self) -> Mapping[Key, int]:
         self._check()
@@ -41,6 +43,8 @@ class FakeStore:
     def _check(self) -> None:
         if self.is_away:
             raise django.db.OperationalError("away")
+        if self.is_superseded:
+            raise LeaseLost("fake")
 
 
 class Rig:
@@ -175,3 +179,16 @@ async def test_gap_waits_while_redis_or_the_database_is_away() -> None:
     assert await rig.watch.drain()
 
     assert len(rig.layer.gaps) == len(rig.store.gaps) == 1
+
+
+async def test_gap_of_a_process_without_the_lease_is_left_to_the_holder() -> None:
+    rig, ends = Rig(), []
+    rig.watch.on_superseded = lambda: ends.append("turn")
+    rig.store.is_superseded = True
+
+    rig.watch.tell(GAP)
+    assert await rig.watch.drain()
+    assert await rig.watch.drain()
+
+    assert rig.store.gaps == []
+    assert ends == ["turn"]
