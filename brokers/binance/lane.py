@@ -12,9 +12,10 @@ from functools import partial
 
 import structlog
 
-from brokers.binance.connection import CLOSE_TIMEOUT_S, Connection, Take
+from brokers.binance.connection import Connection, Take
 from brokers.binance.converters import BROKER
 from brokers.exceptions import FeedLost
+from brokers.websocket import CLOSE_TIMEOUT_S
 
 # "A single connection is only valid for 24 hours" (web-socket-streams.md).
 SUCCEED_AFTER_S = 23 * 3_600.0
