@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from brokers.backoff import Backoff
-from brokers.exceptions import FeedLost, FeedRefused, FeedSilent
+from brokers.exceptions import FeedLost, FeedSilent
 from brokers.feed import Emit, Feed, FollowedInstrument
 from brokers.run_together import run_together
 from marketdata.catalog import InstrumentType
@@ -117,7 +117,7 @@ class KeptConnection:
             except FeedLost as exc:
                 if time.monotonic() - started_s >= timing.reset_s:
                     backoff.reset()
-                delay_s = _delay_s(backoff, exc)
+                delay_s = backoff.delay_after_s(exc, random.random())
                 self._enter(
                     FeedState.LOST,
                     code=exc.code,
@@ -159,11 +159,3 @@ class KeptConnection:
             self.state = state
             self._log.info(f"feed {state.value}", **facts)
             self.on_state(state)
-
-
-def _delay_s(backoff: Backoff, lost: FeedLost) -> float:
-    if isinstance(lost, FeedRefused):
-        delay_s = backoff.refused_delay_s(random.random())
-    else:
-        delay_s = backoff.next_delay_s(random.random())
-    return max(delay_s, lost.retry_after_s)

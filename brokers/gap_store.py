@@ -5,7 +5,7 @@ from typing import Protocol
 
 from channels.db import database_sync_to_async
 
-from brokers.gaps import Key
+from brokers.feed import Key
 from history.feed_gaps import FeedGapRow, select_ends, store_feed_gaps
 from history.record_batch import Guard
 

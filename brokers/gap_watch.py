@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import django.db
 import structlog
@@ -11,13 +11,13 @@ from redis.exceptions import RedisError
 
 from brokers.connection import FeedState
 from brokers.exceptions import LeaseLost
-from brokers.feed import FollowedInstrument, UpstreamGap
+from brokers.feed import FollowedInstrument, Key, UpstreamGap
 from brokers.gap_store import GapStore
-from brokers.gaps import GapFinder, Key
+from brokers.gaps import GapFinder
 from history.feed_gaps import STORED_KINDS, FeedGapRow
 from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
 from marketdata.publisher import BatchLayer, Publisher
-from marketdata.records import Record
+from marketdata.records import KINDS, Record
 
 LOOK_S = 1.0
 PREPARE_TIMEOUT_S = 5.0
@@ -79,8 +79,23 @@ class GapWatch:
         elif self._was_live and state is not FeedState.IDLE:
             followed = self._symbols()
             lasts = self._publisher.lasts()
-            self._finder.lose(item for item in lasts if item.symbol in followed)
+            self._finder.lose(
+                (item for item in lasts if item.symbol in followed), self._now_us()
+            )
         self._was_live = state is FeedState.LIVE
+
+    def lose_part(self, keys: Collection[Key]) -> None:
+        """Note that the connection of some topics is lost, while others go on."""
+        lasts = [
+            item
+            for item in self._publisher.lasts()
+            if (KINDS[type(item)], item.symbol) in keys
+        ]
+        self._finder.lose(lasts, self._now_us(), keys)
+
+    def regain_part(self, keys: Collection[Key]) -> None:
+        """Note that the connection of some topics is back."""
+        self._finder.come_back(self._now_us(), keys)
 
     def take(self, records: Sequence[Record]) -> None:
         """Find the gaps that end with these records, which are not published yet."""

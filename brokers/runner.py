@@ -85,6 +85,9 @@ class FeedRunner:
             outputs.gaps.followed = lambda: self.connection.followed
             if hasattr(feed, "on_gap"):
                 feed.on_gap = outputs.gaps.tell
+            if hasattr(feed, "on_part_lost") and hasattr(feed, "on_part_back"):
+                feed.on_part_lost = outputs.gaps.lose_part
+                feed.on_part_back = outputs.gaps.regain_part
 
     @property
     def is_live(self) -> bool:

@@ -44,6 +44,11 @@ class Connection:
         self._replies: dict[int, asyncio.Future[Ack | Refusal]] = {}
         self._socket: ClientConnection | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether the socket is open."""
+        return self._socket is not None
+
     def follow(self, streams: Mapping[str, None]) -> None:
         """Follow exactly these from now on."""
         self._streams = streams

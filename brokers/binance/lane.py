@@ -50,6 +50,11 @@ class Lane:
         self._on_subscribed = on_subscribed
         self._connections: list[Connection] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether frames may come."""
+        return any(connection.is_open for connection in self._connections)
+
     def follow(self, streams: Mapping[str, None]) -> None:
         """Follow exactly these from now on; also while ``run`` runs."""
         if streams.keys() != self.streams.keys():
@@ -59,6 +64,8 @@ class Lane:
 
     async def run(self) -> None:
         """Connect, and go on over one socket after the other until one is lost.
+
+        It may be run again then.
 
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.

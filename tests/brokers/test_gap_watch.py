@@ -8,9 +8,8 @@ import pytest
 from brokers import gap_watch as module
 from brokers.connection import FeedState
 from brokers.exceptions import LeaseLost
-from brokers.feed import FollowedInstrument, UpstreamGap
+from brokers.feed import FollowedInstrument, Key, UpstreamGap
 from brokers.gap_watch import GapWatch
-from brokers.gaps import Key
 from history.feed_gaps import FeedGapRow
 from marketdata.layer_messages import ToldGap
 from marketdata.publisher import Publisher
