@@ -14,6 +14,7 @@ from brokers.hub_link import HubLink, Layers
 from brokers.lease import Lease
 from brokers.live_topics import LiveOptions, LiveTopics
 from brokers.runner import Outputs
+from brokers.state_watch import StateWatch
 from history.journal import Journal
 from history.recorder import Recorder
 from marketdata.publisher import Publisher
@@ -41,12 +42,18 @@ def feed_outputs(
         ),
     )
     hubs = hub_link(feed, publisher, live)
-    gaps = GapWatch(feed.broker, publisher, get_channel_layer(), None)
-    if recorder and lease:
-        store = FeedGapStore(feed.broker, lease.guard())
-        gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
+    store = FeedGapStore(feed.broker, lease.guard()) if recorder and lease else None
+    gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
+    if lease:
         gaps.on_superseded = lease.give_up
-    return Outputs(publisher, recorder, derived=live, hubs=hubs, gaps=gaps)
+    return Outputs(
+        publisher,
+        recorder,
+        derived=live,
+        hubs=hubs,
+        gaps=gaps,
+        states=StateWatch(store) if store else None,
+    )
 
 
 def hub_link(

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import django.db
+import msgspec
 import structlog
 from redis.exceptions import RedisError
 
@@ -15,7 +16,9 @@ from brokers.feed import FollowedInstrument, Key, UpstreamGap
 from brokers.gap_store import GapStore
 from brokers.gaps import GapFinder
 from history.feed_gaps import STORED_KINDS, FeedGapRow
+from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
+from marketdata.market_calendar import open_spans
 from marketdata.publisher import BatchLayer, Publisher
 from marketdata.records import KINDS, Record
 
@@ -50,6 +53,8 @@ class GapWatch:
         self._store = store
         self._now_us = now_us
         self._finder = GapFinder({})
+        self._markets: Mapping[str, InstrumentType] = {}
+        self._marked: Sequence[FollowedInstrument] = ()
         self._was_live = False
         self._last_told: dict[Key, UpstreamGap] = {}
         self._untold: deque[UpstreamGap] = deque(maxlen=MAX_WAITING)
@@ -64,13 +69,16 @@ class GapWatch:
 
     async def prepare(self) -> None:
         """Learn until when the records of earlier processes are stored."""
+        self._finder.market_of = self._market_of
         if self._store is None:
             return
         try:
             async with asyncio.timeout(PREPARE_TIMEOUT_S):
-                self._finder = GapFinder(await self._store.ends())
+                ends = await self._store.ends()
+                self._finder = GapFinder(ends, await self._store.live_until())
         except (django.db.Error, TimeoutError) as exc:
             self._log.warning("end of the stored records not known", error=str(exc))
+        self._finder.market_of = self._market_of
 
     def enter(self, state: FeedState) -> None:
         """Note the state of the connection; without instruments nothing is missed."""
@@ -103,7 +111,20 @@ class GapWatch:
             self.tell(gap)
 
     def tell(self, gap: UpstreamGap) -> None:
-        """Have a gap told and stored; never blocks."""
+        """Have a gap told and stored, but for closed hours; never blocks."""
+        if gap.from_us is None:
+            self._tell(gap)
+            return
+        to_us = self._now_us() if gap.to_us is None else gap.to_us
+        spans = open_spans(self._market_of(gap.symbol), gap.from_us, to_us)
+        if spans == [(gap.from_us, to_us)]:
+            self._tell(gap)
+            return
+        for start_us, end_us in spans:
+            part = msgspec.structs.replace(gap, from_us=start_us, to_us=end_us)
+            self._tell(part)
+
+    def _tell(self, gap: UpstreamGap) -> None:
         key = gap.kind, gap.symbol
         before = self._last_told.get(key)
         if before and (before.from_us, before.to_us) == (gap.from_us, gap.to_us):
@@ -130,6 +151,14 @@ class GapWatch:
         await self._send()
         await self._keep()
         return not self._unstored
+
+    def _market_of(self, symbol: str) -> InstrumentType:
+        """Return the market of what is followed, crypto's if that is not known."""
+        followed = self.followed()
+        if followed is not self._marked:
+            self._marked = followed
+            self._markets = {item.symbol: item.market for item in followed}
+        return self._markets.get(symbol, InstrumentType.CRYPTO)
 
     def _symbols(self) -> set[str]:
         return {item.symbol for item in self.followed()}

@@ -11,6 +11,7 @@ from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, Key, UpstreamGap
 from brokers.gap_watch import GapWatch
 from history.feed_gaps import FeedGapRow
+from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import ToldGap
 from marketdata.publisher import Publisher
 from marketdata.records import Kind
@@ -33,6 +34,10 @@ class FakeStore:
     async def ends(self) -> Mapping[Key, int]:
         self._check()
         return self.known
+
+    async def live_until(self) -> int | None:
+        self._check()
+        return None
 
     async def store(self, gaps: Sequence[FeedGapRow]) -> int:
         self._check()
@@ -191,3 +196,20 @@ async def test_gap_of_a_process_without_the_lease_is_left_to_the_holder() -> Non
 
     assert rig.store.gaps == []
     assert ends == ["turn"]
+
+
+async def test_gap_that_the_feed_tells_leaves_out_a_closed_market() -> None:
+    rig = Rig()
+    eur = FollowedInstrument("EURUSD", "EURUSD", 5, market=InstrumentType.FOREX)
+    rig.watch.followed = lambda: [eur]
+    friday, sunday = 1_709_935_200_000_000, 1_710_104_400_000_000  # close, open
+
+    rig.watch.tell(UpstreamGap("EURUSD", Kind.TICK, friday - 7, sunday + 7, "cut"))
+    rig.watch.tell(UpstreamGap("EURUSD", Kind.TICK, friday + 7, sunday - 7, "cut"))
+    assert await rig.watch.drain()
+
+    assert [(gap.from_us, gap.to_us) for gap in rig.layer.gaps] == [
+        (friday - 7, friday),
+        (sunday, sunday + 7),
+    ]
+    assert len(rig.store.gaps) == 2
