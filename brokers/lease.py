@@ -56,6 +56,7 @@ class Lease:
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.epoch = 0
+        self.broker = store.broker
         self._store = store
         self._expiry_s = expiry_s
         self._renew_s = expiry_s / RENEWALS_PER_EXPIRY
@@ -113,7 +114,7 @@ class Lease:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._renew_s):
                     await self._superseded.wait()
-                    raise LeaseLost(self._store.broker)
+                    raise LeaseLost(self.broker)
             try:
                 show = self._store.renew if self._is_ours else self._store.adopt
                 self._is_ours = await self._call(show, self.epoch)
@@ -124,10 +125,10 @@ class Lease:
                 continue
             self._is_away = False
             if not self._is_ours:
-                raise LeaseLost(self._store.broker)
+                raise LeaseLost(self.broker)
 
     def give_up(self) -> None:
-        """Have ``keep`` end: the recorder saw that another process is active."""
+        """Have ``keep`` end: whoever stores saw that another process is active."""
         self._superseded.set()
 
     def guard(self) -> Callable[[Any], None]:
@@ -135,7 +136,7 @@ class Lease:
 
         It takes the transaction's cursor and raises as `check_lease` does.
         """
-        broker, epoch = self._store.broker, self.epoch
+        broker, epoch = self.broker, self.epoch
         return lambda cursor: check_lease(cursor, broker, epoch)
 
     async def release(self) -> None:

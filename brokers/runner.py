@@ -7,12 +7,13 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from brokers.connection import KeptConnection, Timing
+from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.feed import Feed
 from brokers.following import Following, LoadInstruments
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
 from brokers.run_together import run_together, unless
+from brokers.state_watch import StateWatch
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -53,6 +54,7 @@ class Outputs(msgspec.Struct, frozen=True):
     derived: Derived | None = None
     hubs: HubLink | None = None
     gaps: GapWatch | None = None
+    states: StateWatch | None = None
 
 
 class FeedRunner:
@@ -80,11 +82,14 @@ class FeedRunner:
             if outputs.hubs is not None:
                 outputs.hubs.on_change = self._following.demand
         self._log = log.bind(broker=feed.broker)
+        self.connection.on_state = self._enter
         if outputs.gaps is not None:
-            self.connection.on_state = outputs.gaps.enter
             outputs.gaps.followed = lambda: self.connection.followed
             if hasattr(feed, "on_gap"):
                 feed.on_gap = outputs.gaps.tell
+            if hasattr(feed, "on_part_lost") and hasattr(feed, "on_part_back"):
+                feed.on_part_lost = outputs.gaps.lose_part
+                feed.on_part_back = outputs.gaps.regain_part
 
     @property
     def is_live(self) -> bool:
@@ -136,7 +141,14 @@ class FeedRunner:
             parts.append(self._outputs.hubs.run(self))
         if self._outputs.gaps is not None:
             parts.append(self._outputs.gaps.run())
+        if self._outputs.states is not None:
+            parts.append(self._outputs.states.run())
         return parts
+
+    def _enter(self, state: FeedState) -> None:
+        for watch in (self._outputs.gaps, self._outputs.states):
+            if watch is not None:
+                watch.enter(state)
 
     def _emit(self, records: Sequence[Record]) -> None:
         outputs = self._outputs
@@ -165,6 +177,8 @@ class FeedRunner:
             steps.append(self._outputs.recorder.drain())
         if self._outputs.gaps is not None:
             steps.append(self._outputs.gaps.drain())
+        if self._outputs.states is not None:
+            steps.append(self._outputs.states.drain())
         try:
             async with asyncio.timeout(DRAIN_S):
                 return all(await asyncio.gather(*steps))

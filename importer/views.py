@@ -26,6 +26,7 @@ from importer.series_coverage import (
     coverage_body,
     covered_hours,
     feed_gaps,
+    feed_state,
     plan_coverage,
 )
 from marketdata.durations import DAY_US, HOUR_US
@@ -55,6 +56,14 @@ class GapBody(msgspec.Struct):
     type: Literal["tick", "trade"] | msgspec.UnsetType = msgspec.UNSET
 
 
+class FeedBody(msgspec.Struct):
+    """What a live feed's connection is, since when, and until when it was live."""
+
+    state: str
+    since: int
+    live_until: int | None
+
+
 class CoverageBody(msgspec.Struct):
     """What `importer.series_coverage.coverage_body` returns."""
 
@@ -62,6 +71,7 @@ class CoverageBody(msgspec.Struct):
     broker: str
     hours: list[HourBody]
     gaps: list[GapBody]
+    feed: FeedBody | msgspec.UnsetType = msgspec.UNSET
 
 
 @documented(
@@ -99,7 +109,13 @@ class CoverageView(Endpoint):
 
         def body() -> dict[str, object]:
             covered = covered_hours(rows, listing.type, hours)
-            return coverage_body(series.symbol, series.broker, covered, feed_gaps(rows))
+            return coverage_body(
+                series.symbol,
+                series.broker,
+                covered,
+                feed_gaps(rows),
+                feed_state(rows, now_us),
+            )
 
         # A year of hours takes 20 ms, one without any rows 100 (busy 2 cores).
         response = json_response(await asyncio.to_thread(body))

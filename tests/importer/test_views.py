@@ -1,8 +1,11 @@
+import time
+
 import pytest
 from django.utils import timezone
 from msgspec import structs
 
 from history.feed_gaps import FeedGapRow, store_feed_gaps
+from history.feed_states import FeedStateRow, store_feed_state
 from history.timestamps import to_datetime
 from importer.models import HourState, ImportHour
 from marketdata.records import Kind
@@ -111,3 +114,22 @@ def test_coverage_of_unknown_symbol_or_broker_is_not_found(rest):
     ):
         answer = rest.get(f"/api/coverage?{query}")
         assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+@pytest.mark.parametrize(
+    ("state", "age_s", "expected"),
+    [("live", 1, "live"), ("live", 60, "silent"), ("stopped", 60, "stopped")],
+)
+def test_coverage_tells_the_state_of_a_live_feed(rest, state, age_s, expected):
+    store_quotes([(T0, 1.1, 1.2)], broker="oanda")
+    seen = int(time.time()) - age_s
+    row = FeedStateRow(state, (seen - 9) * S, seen * S, (seen - 3) * S)
+    store_feed_state("oanda", row, guard=lambda cursor: None)
+
+    body = rest.get("/api/coverage", {"symbol": "EURUSD", "broker": "oanda"}).json()
+
+    assert body["feed"] == {
+        "state": expected,
+        "since": seen if expected == "silent" else seen - 9,
+        "live_until": seen - 3,
+    }
