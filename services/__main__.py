@@ -59,7 +59,9 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--dev", action="store_true", help="with development tools")
     fetch = commands.add_parser("page", help="fetch the chart library of the page")
     fetch.add_argument(
-        "--types", action="store_true", help="fetch tsc and check the types of its modules"
+        "--types",
+        action="store_true",
+        help="fetch tsc and check its modules' types",
     )
     return result
 

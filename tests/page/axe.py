@@ -25,13 +25,13 @@ IMPACTS = ("serious", "critical")
 SETTLED = """new Promise((done) =>
     requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"""
 RUN = """axe.run(document, {resultTypes: ["violations"]}).then(({violations}) =>
-    violations.filter(({impact}) => %s.includes(impact)).flatMap(({id, impact, nodes}) =>
-        nodes.map(({target, failureSummary}) =>
-            `${impact} ${id} at ${target.join(" ")}: ${failureSummary}`)))"""
+    violations.filter((rule) => %s.includes(rule.impact)).flatMap((rule) =>
+        rule.nodes.map(({target, failureSummary}) =>
+            `${rule.impact} ${rule.id} at ${target.join(" ")}: ${failureSummary}`)))"""
 
 
 async def find_issues(page: Page) -> list[str]:
-    """Return the serious and critical issues of what the tab shows, each with its look."""
+    """Return the serious and critical issues of what the tab shows."""
     modules = await asyncio.to_thread(ensure_tools)
     source = await asyncio.to_thread((modules / "axe-core" / "axe.min.js").read_text)
     await page.evaluate(f"{source}; typeof axe")
@@ -46,7 +46,7 @@ async def find_issues(page: Page) -> list[str]:
 
 
 async def show_as(page: Page, *, size: str, scheme: str) -> None:
-    """Give the tab one of the sizes and a colour scheme, and wait until it is painted."""
+    """Give the tab a size and a colour scheme, and wait until it is painted."""
     width, height = SIZES[size]
     await page.call(
         "Emulation.setDeviceMetricsOverride",
