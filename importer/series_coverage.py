@@ -136,7 +136,7 @@ def plan_unstored(symbol: str, broker: str, hours: HourRange) -> Statement:
 def unstored_hours(
     rows: Sequence[Sequence[Any]], hours: HourRange
 ) -> list[CoveredHour]:
-    """Return what is had of each hour; empty if the broker does not carry the symbol."""
+    """Return what is had of each hour; nothing if the broker carries no such symbol."""
     if not rows:
         return []
     known: list[Row] = [(*row[2:5], None, None, None) for row in rows if row[2]]
