@@ -14,7 +14,7 @@ export const LEVELS = 5;
 
 // In the legend's order: what is had, what need not be, what an import should get.
 export const STATES = [
-  { state: "stored", word: "ok", meaning: "with ticks; the stronger the colour, the more" },
+  { state: "stored", word: "ok", meaning: "the more ticks, the stronger" },
   { state: "closed", word: "closed", meaning: "the market is closed: week end" },
   { state: "empty", word: "no ticks", meaning: "the archive has none: holiday or break" },
   { state: "dropped", word: "dropped", meaning: "had once, removed by the retention" },

@@ -54,6 +54,7 @@ function choose(wanted) {
   const isOther = found.broker !== before.broker || found.symbol !== before.symbol;
   history.replaceState(null, "", hashOf(choice));
   byId("to-prices").hash = `${choice.broker}/${choice.symbol}`;
+  if (byId("sign-in")) byId("sign-in").search = new URLSearchParams({ next: `/coverage${hashOf(choice)}` });
   fillChoices();
   if (isOther) known = new Map();
   if (isOther || found.month.slice(0, 4) !== before.month.slice(0, 4)) openYear();
@@ -169,6 +170,7 @@ function onProgress(changes) {
   for (const { from, to } of changes) {
     for (let name = monthOf(from); name <= monthOf(to - 1); name = stepped(name, 1)) stale.add(name);
   }
+  if (changes.some(({ isOver }) => isOver)) readSymbols().then(fillChoices, onError);
   refreshing ||= setTimeout(() => {
     refreshing = 0;
     const isShown = (/** @type {string} */ name) => name.startsWith(choice.month.slice(0, 4));
@@ -184,6 +186,10 @@ function chosenFirst(names) {
   return names.sort((a, b) => Number(b === choice.month) - Number(a === choice.month));
 }
 
+async function readSymbols() {
+  symbols = await rest.readPatiently("/api/symbols");
+}
+
 async function start() {
   byId("symbol").addEventListener("change", () => choose({ ...choice, symbol: byId("symbol").value, month: "" }));
   byId("broker").addEventListener("change", () => choose({ ...choice, broker: byId("broker").value, month: "" }));
@@ -196,7 +202,7 @@ async function start() {
     sessionStorage.setItem(KEY, byId("key").value.trim());
     location.reload();
   });
-  symbols = await rest.readPatiently("/api/symbols");
+  await readSymbols();
   choose(parseHash(location.hash));
 }
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
@@ -29,6 +30,7 @@ HOUR = "document.querySelector('[aria-label^=\"{}\"]')"
 MONTHS = "[...document.querySelectorAll('.month span')].map((s) => s.textContent)"
 IS_COMPLETE = f"{MONTHS}.length === 12 && !{MONTHS}.includes('…')"
 TITLE = "document.getElementById('month-title').textContent"
+BROKER = "document.getElementById('broker').selectedOptions[0].text"
 JOB = "document.querySelector('#jobs li')"
 LEGEND = """Object.fromEntries([...document.querySelectorAll('#legend tr')].map((row) =>
     [row.children[0].dataset.state, row.children[2].textContent]))"""
@@ -104,12 +106,14 @@ async def test_strangers_see_the_map_and_no_buttons(
             "document.querySelectorAll('#start, #jobs').length"
         )
         sign_in = await page.evaluate(
-            "document.querySelector('aside a').getAttribute('href')"
+            "document.getElementById('sign-in').getAttribute('href')"
         )
 
     assert (legend["missing"], legend["closed"]) == ("480", "192")
     assert buttons == 0
-    assert sign_in == "/admin/login/?next=/coverage"
+    assert unquote(sign_in).endswith(
+        "/admin/login/?next=/coverage#dukascopy/EURUSD/2019-02"
+    )
     assert page.problems == []
 
 
@@ -144,6 +148,7 @@ async def test_import_started_stopped_and_tried_again_turns_the_map_to_ok(
         await open_map(page, site, as_staff=True)
         monday = HOUR.format("2019-02-04 13:00 UTC:")
         assert await page.evaluate(f"{monday}.dataset.state") == "missing"
+        assert await page.evaluate(BROKER) == "dukascopy (nothing stored)"
 
         await start_import(page, "2019-02-04", "2019-02-06")
         await page.until(f"{JOB}?.querySelector('progress').value === 24", 60)
@@ -160,6 +165,7 @@ async def test_import_started_stopped_and_tried_again_turns_the_map_to_ok(
         text = await page.evaluate(f"{JOB}.querySelector('p').textContent")
         label = await page.evaluate(f"{monday}.ariaLabel")
         await page.until(f"{LEGEND}.stored === '72'")
+        await page.until(f"{BROKER} === 'dukascopy'")
         february = await page.evaluate(f"{MONTHS}[1]")
 
     assert text == "done · 72 of 72 h · 410,223 ticks"
