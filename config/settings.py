@@ -168,6 +168,7 @@ SPECTACULAR_SETTINGS = {
 # Forms of the admin are accepted from our own origins; behind a proxy that ends TLS
 # they arrive as http.
 CSRF_TRUSTED_ORIGINS = [item for item in env.ALLOWED_ORIGINS if "://" in item]
+CSRF_FAILURE_VIEW = "history.api_errors.csrf_failed"
 if env.BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True

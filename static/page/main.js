@@ -48,6 +48,7 @@ function pick(row) {
 function onChoice(choice) {
   watch.select(choice);
   history.replaceState(null, "", `#${choice.broker}/${choice.symbol}`);
+  byId("to-coverage").hash = location.hash;
 }
 
 /** @param {any} frame of data */
