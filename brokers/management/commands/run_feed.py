@@ -26,6 +26,7 @@ from brokers.exceptions import (
     UnknownAdapter,
 )
 from brokers.feed import Feed, FollowedInstrument
+from brokers.feed_answers import FeedAnswers
 from brokers.gap_watch import FeedGapStore, GapWatch
 from brokers.hub_link import HubLink, Layers
 from brokers.instruments import followed_instruments
@@ -173,7 +174,7 @@ async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:
     hubs.on_change = feed.demand
     return FeedRunner(
         feed,
-        Outputs(publisher, hubs=hubs),
+        Outputs(publisher, hubs=hubs, answers=_answers(feed)),
         load_instruments=None,
         timing=msgspec.structs.replace(
             timing,
@@ -215,7 +216,12 @@ def _outputs(feed: Feed, epoch: int, recorder: Recorder | None) -> Outputs:
     hubs = _hub_link(feed, publisher, live)
     store = FeedGapStore(feed.broker) if recorder else None
     gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
-    return Outputs(publisher, recorder, derived=live, hubs=hubs, gaps=gaps)
+    answers = _answers(feed)
+    return Outputs(publisher, recorder, live, hubs, gaps, answers)
+
+
+def _answers(feed: Feed) -> FeedAnswers:
+    return FeedAnswers(feed.broker, get_channel_layer("control"))
 
 
 @database_sync_to_async
