@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from brokers.account_check import check_account
 from brokers.account_store import cipher
@@ -43,7 +45,7 @@ class BrokerAccountForm(forms.ModelForm):
                 label=label,
                 required=False,
                 max_length=MAX_CHARS,
-                widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+                widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
                 help_text="Empty: as it is. What was entered is never shown.",
             )
 
@@ -77,7 +79,7 @@ class BrokerAccountForm(forms.ModelForm):
 
 
 @admin.register(BrokerAccount)
-class BrokerAccountAdmin(admin.ModelAdmin):
+class BrokerAccountAdmin(ModelAdmin):
     """Accounts by broker; what they consist of can be replaced and tested."""
 
     form = BrokerAccountForm

@@ -7,6 +7,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from marketdata.views import index
 
+admin.autodiscover()  # see INSTALLED_APPS
+
 urlpatterns = [
     path("", index),
     path("admin/", admin.site.urls),
