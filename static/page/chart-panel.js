@@ -59,6 +59,11 @@ export class ChartPanel {
     this._choose({ broker });
   }
 
+  /** The candles that are on the chart, ascending. */
+  get drawn() {
+    return this._chart?.drawn ?? [];
+  }
+
   /** @returns {object[]} what to ask for after a connection was made */
   requests() {
     return this._series && this._carrier?.isLive

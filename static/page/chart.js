@@ -77,9 +77,9 @@ export class Chart {
     );
   }
 
-  /** Return the times (seconds) between which something is visible; null: nothing. */
-  get visible() {
-    return this._chart.timeScale().getVisibleRange();
+  /** The candles that the library has, ascending. */
+  get drawn() {
+    return this._series.data();
   }
 
   _paint() {

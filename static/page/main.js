@@ -28,7 +28,8 @@ rest.key = sessionStorage.getItem(KEY);
 // `/ws` speaks the unified dialect whoever lives at `/`.
 const socket = new Socket(`${location.origin.replace(/^http/, "ws")}/ws`, requests);
 const watch = new WatchList(byId("watch"), byId("filter"), byId("watch-note"), pick);
-const panel = new ChartPanel(rest, (request) => socket.send(request), onChoice);
+// For tests: what is drawn must be what REST says.
+export const panel = new ChartPanel(rest, (request) => socket.send(request), onChoice);
 
 /** What is asked for after each connection. */
 function requests() {
