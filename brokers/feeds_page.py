@@ -31,6 +31,7 @@ def feeds_page(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Feeds",
+        "is_fullwidth": "1",
         "processes": processes,
         "feeds": select_feeds(processes),
         "may_switch": may_switch,

@@ -81,3 +81,4 @@ def _pages() -> list[URLPattern]:
 
 
 admin.site.extra_urls = _pages  # the package's own hook
+admin.site.index_title = "Dashboard"

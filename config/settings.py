@@ -3,7 +3,7 @@
 from celery.schedules import crontab
 from kombu.entity import Queue
 
-from config import databases, env
+from config import admin_look, databases, env
 from config.logs import configure_logs
 from marketdata.redis_address import celery_broker, layer_host
 
@@ -167,6 +167,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+UNFOLD = admin_look.UNFOLD
 
 # Forms of the admin are accepted from our own origins; behind a proxy that ends TLS
 # they arrive as http.

@@ -30,6 +30,7 @@ def connections_page(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Live connections",
+        "is_fullwidth": "1",
         "processes": processes,
         "rows": worst_first(processes.webs)[:MAX_SHOWN],
         "matching": sum(web.matching for web in processes.webs),
