@@ -31,6 +31,13 @@ FIELDS = {
 }
 
 
+def _brokers_with(field: str) -> str:
+    names = [
+        name for name in private_names() if field in adapter_of(name).credential_fields
+    ]
+    return f"Of {', '.join(names)}" if names else "Of no broker"
+
+
 class BrokerAccountForm(forms.ModelForm):
     """Takes credentials and gives none back: what is left empty stays as it is."""
 
@@ -46,7 +53,7 @@ class BrokerAccountForm(forms.ModelForm):
                 required=False,
                 max_length=MAX_CHARS,
                 widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
-                help_text="Empty: as it is. What was entered is never shown.",
+                help_text=f"{_brokers_with(name)}. Empty: as it is; never shown.",
             )
 
     def clean(self) -> dict[str, Any]:

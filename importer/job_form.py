@@ -31,7 +31,7 @@ class StartForm(forms.Form):
 
     symbols = forms.CharField(
         widget=UnfoldAdminTextInputWidget,
-        help_text="In any spelling, with commas between: EURUSD, GBP/USD"
+        help_text="In any spelling, with commas between: EURUSD, GBP/USD",
     )
     kind = forms.ChoiceField(choices=JobKind.choices, widget=UnfoldAdminSelectWidget)
     first = forms.DateField(
