@@ -9,6 +9,7 @@ import structlog
 
 from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.feed import Feed
+from brokers.feed_answers import FeedAnswers, FeedCounts
 from brokers.following import Following, LoadInstruments
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
@@ -31,6 +32,10 @@ class RecordStore(Protocol):
     """What the runner needs of the recorder."""
 
     counters: Any
+
+    @property
+    def held(self) -> int:
+        """Rows that are not stored yet."""
 
     def append(self, record: Tick | Trade, epoch: int, number: int) -> None:
         """Take a record for storing; never blocks."""
@@ -55,6 +60,7 @@ class Outputs(msgspec.Struct, frozen=True):
     hubs: HubLink | None = None
     gaps: GapWatch | None = None
     states: StateWatch | None = None
+    answers: FeedAnswers | None = None
 
 
 class FeedRunner:
@@ -72,6 +78,7 @@ class FeedRunner:
         self._feed = feed
         self._outputs = outputs
         self._following: Following | None = None
+        self._last: Record | None = None
         if load_instruments is not None:
             self._following = Following(
                 self.connection,
@@ -113,6 +120,20 @@ class FeedRunner:
             self._log.info("feed stopped", drained=is_drained, **self.figures())
         return is_drained
 
+    def counts(self) -> FeedCounts:
+        """Return how the feed is now."""
+        recorder, last = self._outputs.recorder, self._last
+        return FeedCounts(
+            state=self.connection.state.value,
+            instruments=len(self.connection.followed),
+            records=self._outputs.publisher.counters.records,
+            reconnects=self.connection.reconnects,
+            stored=recorder.counters.stored if recorder else 0,
+            held=recorder.held if recorder else 0,
+            received_us=last.received_us if last else None,
+            event_us=last.time_us if last else None,
+        )
+
     def figures(self) -> dict[str, int]:
         """Return what was counted since the start."""
         received, outputs = self._feed.counters, self._outputs
@@ -143,6 +164,8 @@ class FeedRunner:
             parts.append(self._outputs.gaps.run())
         if self._outputs.states is not None:
             parts.append(self._outputs.states.run())
+        if self._outputs.answers is not None:
+            parts.append(self._outputs.answers.run(self))
         return parts
 
     def _enter(self, state: FeedState) -> None:
@@ -155,6 +178,8 @@ class FeedRunner:
         publisher, recorder = outputs.publisher, outputs.recorder
         if outputs.gaps is not None and outputs.gaps.is_open:
             outputs.gaps.take(records)
+        if records:
+            self._last = records[-1]
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch

@@ -7,8 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from marketdata.views import index
 
-# Here and not at the start, as only processes that show the admin need what it imports.
-admin.autodiscover()
+admin.autodiscover()  # see INSTALLED_APPS
 
 urlpatterns = [
     path("", index),

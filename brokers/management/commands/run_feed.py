@@ -24,7 +24,7 @@ from brokers.exceptions import (
     InvalidFeedSetting,
     UnknownAdapter,
 )
-from brokers.feed_outputs import feed_outputs, hub_link, lease_recorder
+from brokers.feed_outputs import feed_answers, feed_outputs, hub_link, lease_recorder
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
@@ -159,7 +159,7 @@ async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:
     hubs.on_change = feed.demand
     return FeedRunner(
         feed,
-        Outputs(publisher, hubs=hubs),
+        Outputs(publisher, hubs=hubs, answers=feed_answers(feed)),
         load_instruments=None,
         timing=msgspec.structs.replace(
             timing,
