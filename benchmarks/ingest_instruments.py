@@ -1,4 +1,4 @@
-"""The 200 instruments that feeds are measured with."""
+"""The 200 instruments that feeds and the page are measured with."""
 
 from history.models import Series
 from marketdata.models import Broker, BrokerSymbol, Instrument
@@ -6,10 +6,11 @@ from marketdata.models import Broker, BrokerSymbol, Instrument
 SYMBOLS = [f"C{number:03}USDT" for number in range(200)]
 
 
-def make_instruments(*names: str) -> None:
+def make_instruments(*names: str, is_simulated: bool = False) -> None:
     """Store them, carried by the named brokers, else Binance; no others are stored."""
     brokers = Broker.objects.bulk_create(
-        Broker(name=name, title=name.title()) for name in names or ("binance",)
+        Broker(name=name, title=name.title(), is_simulated=is_simulated)
+        for name in names or ("binance",)
     )
     rows = Instrument.objects.bulk_create(
         Instrument(

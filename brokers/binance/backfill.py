@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
@@ -23,6 +23,7 @@ MAX_TRADES = 150_000
 RETRY_MIN_S = 1.0
 RETRY_MAX_S = 60.0
 ATTEMPTS = 10
+MAX_HOLES = 10_000
 # Path and weight ("Market Data endpoints", rest-api.md of binance-spot-api-docs).
 _REQUESTS = {
     "trade": ("/api/v3/historicalTrades", 25),
@@ -48,14 +49,22 @@ class TradeIds:
         """Note the newest trade that another process stored."""
         self._newest.setdefault(symbol, (trade_id, time_us))
 
+    def keep(self, symbols: Collection[str]) -> None:
+        """Forget all others: what comes of them while nobody wants it is not missed."""
+        for symbol in self._newest.keys() - symbols:
+            del self._newest[symbol]
+
     def take(self, trade: Trade) -> UpstreamGap | None:
         """Note the next trade; return the hole before it if there is one.
 
-        ``missing`` says of the same trade which ids the hole has.
+        ``missing`` says of the same trade which ids the hole has. A lower id of a later
+        time is of another stream, which counts otherwise.
         """
         missing = self.missing(trade)
         newest = self._newest.get(trade.symbol)
-        if trade.trade_id is None or (newest and trade.trade_id <= newest[0]):
+        if trade.trade_id is None:
+            return None
+        if newest and trade.trade_id <= newest[0] and trade.time_us <= newest[1]:
             return None
         self._newest[trade.symbol] = (trade.trade_id, trade.time_us)
         if missing is None or newest is None:
@@ -118,7 +127,7 @@ class Backfill:
 
     What waits outlives ``run``, which ends with each connection; so does the hole that
     was being fetched then. ``name_of`` gives Binance's name of a symbol, None if it is
-    not followed any more.
+    not to be stored (any more).
     """
 
     def __init__(
@@ -132,6 +141,9 @@ class Backfill:
 
     def put(self, symbol: str, ids: tuple[int, int]) -> None:
         """Fetch the trades of a hole, first and last id, when its turn has come."""
+        if len(self._holes) >= MAX_HOLES:
+            log.error("too many holes of trades", broker=BROKER, symbol=symbol, ids=ids)
+            return
         self._holes.append((symbol, ids))
         self._has_holes.set()
 

@@ -2,6 +2,7 @@ import asyncio
 import json
 
 import pytest
+from msgspec import structs
 
 from brokers.binance import backfill, rest
 from brokers.binance.backfill import Backfill, TradeIds, backfill_trades
@@ -244,3 +245,58 @@ def test_trade_ids_take_repeated_and_nameless_trades_for_no_hole() -> None:
     assert ids.take(trade(4)) is None
     assert ids.take(trade(None)) is None
     assert ids.take(trade(6)) is None
+
+
+def test_trade_ids_lower_id_of_a_later_time_is_of_another_stream() -> None:
+    ids = TradeIds()
+    ids.take(trade(50))
+    later = structs.replace(trade(7), time_us=60_000)
+
+    assert ids.take(later) is None
+    gap = ids.take(structs.replace(trade(9), time_us=61_000))
+
+    assert gap is not None
+    assert gap.reason == "trades 8 to 8 never came"
+
+
+async def test_feed_misses_nothing_of_what_nobody_wanted(client: BinanceRest) -> None:
+    feed, gaps = told_feed(client)
+    wanted = FollowedInstrument("BTCUSDT", "BTCUSDT", 2, is_recorded=False)
+    feed.follow([wanted])
+    feed._take_trade(trade(5))
+
+    feed.follow([structs.replace(wanted, kinds=frozenset({Kind.ORDERBOOK}))])
+    feed.follow([wanted])
+    feed._take_trade(trade(9))
+
+    assert not gaps
+
+
+async def test_feed_fetches_no_trades_that_are_not_recorded(
+    client: BinanceRest, server: ReplayServer
+) -> None:
+    feed, gaps = told_feed(client)
+    missed: list[Trade] = []
+    feed.on_missed = missed.extend
+    item = FollowedInstrument("BTCUSDT", "BTCUSDT", 2)
+    other = FollowedInstrument("ETHBTC", "ETHBTC", 5, is_recorded=False)
+    feed.follow([item, other])
+    for number in (5, 9):
+        feed._take_trade(trade(number, "ETHBTC"))
+        feed._take_trade(trade(number))
+
+    (fetching,) = feed._make_backfill()
+    task = asyncio.create_task(fetching)
+    await until(lambda: missed)
+    task.cancel()
+
+    assert len(gaps) == 2
+    assert {fields["symbol"] for _, fields in server.asked} == {"BTCUSDT"}
+
+
+def told_feed(client: BinanceRest) -> tuple[BinanceFeed, list[UpstreamGap]]:
+    """Return a feed of trades that is not connected, and the gaps that it tells."""
+    gaps: list[UpstreamGap] = []
+    feed = BinanceFeed("ws://127.0.0.1:1", {Kind.TRADE: "trade"}, client)
+    feed.on_gap = gaps.append
+    return feed, gaps
