@@ -25,6 +25,9 @@ from tempfile import TemporaryDirectory
 
 import services
 
+# What names another's services, or fixes their ports.
+OTHERS = ("DATABASE_URL", "REDIS_URL", "SERVICES_PG_PORT", "SERVICES_REDIS_PORT")
+
 
 def run(options: argparse.Namespace) -> int:
     """Run it in a process that has the services' addresses; return its exit code."""
@@ -42,7 +45,7 @@ def own_services() -> Iterator[None]:
     with TemporaryDirectory(prefix="chaos-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as another user if we are root
-        for setting in ("DATABASE_URL", "REDIS_URL"):
+        for setting in OTHERS:
             os.environ.pop(setting, None)
         os.environ["SERVICES_DIR"] = str(folder / "services")
         try:
@@ -55,6 +58,7 @@ def own_services() -> Iterator[None]:
                 "ENV_FILE": os.devnull,
                 "CONFIG_FILE": os.devnull,
                 "CHANNEL_PREFIX": "chaos",
+                "LOG_LEVEL": "WARNING",
             }
             yield
         finally:
