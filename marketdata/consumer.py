@@ -217,8 +217,6 @@ class LiveConsumer(AsyncConsumer):
             await self._perform(effect.answer(client))
             self._watch.hold_to(client)
 
-    # The end
-
     def _on_overflow(self) -> None:
         # The hub may be in the middle of the topic's sinks.
         text = "the client reads too slowly: its queue is over the limit"
@@ -229,7 +227,8 @@ class LiveConsumer(AsyncConsumer):
 
     def _close(self, close: Close) -> None:
         self._clean_up()
-        self._outbox.close(close.code, close.reason, close.frame)
+        if self._outbox.close(close.code, close.reason, close.frame):
+            connections.closed[close.code] += 1
 
     def _clean_up(self) -> None:
         if self._pairs:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -10,6 +11,7 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
+from marketdata.lag_histogram import LagHistogram
 from marketdata.layer_messages import encode_message
 from marketdata.outgoing import Answer, OutgoingLine, Sending
 from marketdata.records import KINDS, Candle, Kind, OrderBook, Record
@@ -52,6 +54,7 @@ class Publisher:
 
     ``stored_numbers`` says by group name up to which number a topic is in the database;
     it changes while the publisher runs. ``before_send`` is called before records leave.
+    ``lag`` is from the arrival of each message's oldest record until Redis has it.
     ``owner`` names the private feed of which the records are, if they are of one.
     """
 
@@ -66,6 +69,7 @@ class Publisher:
     ) -> None:
         self.epoch = epoch
         self.counters = PublisherCounters()
+        self.lag = LagHistogram()
         self.stored_numbers = stored_numbers
         self._layer = layer
         self._before_send = before_send
@@ -202,8 +206,9 @@ class Publisher:
             self._is_away = False
             log.info("publisher has Redis again", dropped=self.counters.dropped)
         self.counters.messages += len(messages)
+        now_us = time.time_ns() // 1_000
         for sending in sendings:
-            self._forget_sent(sending)
+            self._forget_sent(sending, now_us)
         return True
 
     def _put_messages(
@@ -222,9 +227,12 @@ class Publisher:
         messages.append((line.group, encode_message(state)))
         return Sending(line, end, answer)
 
-    def _forget_sent(self, sending: Sending) -> None:
+    def _forget_sent(self, sending: Sending, now_us: int) -> None:
         line = sending.line
+        oldest = line.pending[0] if line.pending else None
         sent = line.forget(sending)
+        if sent and oldest is not None:
+            self.lag.observe(now_us - oldest.received_us, sent)
         self._pending -= sent
         self.counters.published += sent
         if not line.pending and line.answer is None:
