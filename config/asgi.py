@@ -21,7 +21,8 @@ from django.core.exceptions import ImproperlyConfigured
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-# These need Django set up.
+# These need Django set up. Its pages come now, not in the loop at the first request.
+import config.urls  # noqa: E402, F401
 from config.accounts import make_accounts, make_connection_limits  # noqa: E402
 from config.sides import HealthApplication, refuse_websocket  # noqa: E402
 from history.answer_cache import AnswerCache  # noqa: E402
@@ -37,7 +38,7 @@ from marketdata.accounts import Accounts  # noqa: E402
 from marketdata.addresses import AddressReader  # noqa: E402
 from marketdata.admission import Admission  # noqa: E402
 from marketdata.broker_credentials import owner_key  # noqa: E402
-from marketdata.catalog_store import load_catalog_in_thread  # noqa: E402
+from marketdata.catalog_store import CatalogLoader  # noqa: E402
 from marketdata.connections import connections  # noqa: E402
 from marketdata.consumer import LiveConsumer  # noqa: E402
 from marketdata.dialect_paths import ROOT_DIALECTS, dialect_of  # noqa: E402
@@ -173,7 +174,7 @@ def make_runtime(admission: Admission) -> Runtime:
     )
     return Runtime(
         get_channel_layer(),
-        load_catalog_in_thread,
+        CatalogLoader().load_in_thread,
         options,
         make_past=make_past,
         control=get_channel_layer("control"),

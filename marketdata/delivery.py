@@ -36,11 +36,11 @@ class Delivery:
         self._dirty: dict[Line, None] = {}
         self._behind: set[str] = set()
 
-    def set_behind(self, broker: str, is_behind: bool) -> bool:
-        """Leave out what is superfluous of a broker's topics; True if that is new."""
-        if is_behind == (broker in self._behind):
+    def set_behind(self, source: str, is_behind: bool) -> bool:
+        """Leave out what is superfluous of a feed's topics; True if that is new."""
+        if is_behind == (source in self._behind):
             return False
-        (self._behind.add if is_behind else self._behind.discard)(broker)
+        (self._behind.add if is_behind else self._behind.discard)(source)
         return True
 
     def schedule(self, line: Line) -> None:
@@ -53,7 +53,7 @@ class Delivery:
         """Send what is pending now."""
         self._dirty.pop(line, None)
         if line.pending:
-            if line.topic.broker in self._behind:
+            if line.topic.source in self._behind:
                 self.left_out += leave_out(line)
             oldest_us, count = line.pending[0].received_us, len(line.pending)
             try:

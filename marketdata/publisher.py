@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from marketdata.lag_histogram import LagHistogram
 from marketdata.layer_messages import encode_message
-from marketdata.outgoing import Answer, OutgoingLine, Sending
-from marketdata.records import KINDS, Candle, Kind, OrderBook, Record
+from marketdata.outgoing import Answer, OutgoingLine, Sending, line_key
+from marketdata.records import Candle, OrderBook, Record
 from marketdata.topics import Topic, topic_of
 
 # What is kept while Redis is away: some seconds of a busy market. Older than that it
@@ -76,6 +76,7 @@ class Publisher:
         self._owner = owner
         self._lines: dict[tuple[object, ...], OutgoingLine] = {}
         self._waiting: dict[OutgoingLine, None] = {}  # in order of arrival
+        self._asked: dict[OutgoingLine, tuple[object, ...]] = {}  # without a record yet
         self._pending = 0
         self._is_away = False
         self._wake = asyncio.Event()
@@ -133,7 +134,8 @@ class Publisher:
 
     def last(self, topic: Topic) -> Record | None:
         """Return the newest record; of an order book the whole one that it is now."""
-        return self._line(topic).newest()
+        line = self._lines.get(_key(topic))
+        return None if line is None else line.newest()
 
     def lasts(self) -> list[Record]:
         """Return ``last`` of each topic that had a record."""
@@ -157,12 +159,11 @@ class Publisher:
         return msgspec.structs.replace(topic, owner=self._owner)
 
     def _line(self, topic: Topic) -> OutgoingLine:
-        key: tuple[object, ...] = (_TYPES[topic.kind], topic.broker, topic.symbol)
-        if topic.kind is Kind.CANDLE:
-            key += (topic.timeframe, topic.price_side)
+        key = line_key(topic)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = OutgoingLine(topic)
+            self._asked[line] = key
         return line
 
     def _drop_oldest(self, line: OutgoingLine) -> None:
@@ -237,6 +238,8 @@ class Publisher:
         self.counters.published += sent
         if not line.pending and line.answer is None:
             del self._waiting[line]
-
-
-_TYPES = {kind: record_type for record_type, kind in KINDS.items()}
+            # Topics have any name where clients name them (`run_feed redis`): one that
+            # has no number yet is not kept.
+            key = self._asked.pop(line, None)
+            if key is not None and not line.head:
+                del self._lines[key]
