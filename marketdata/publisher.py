@@ -134,7 +134,7 @@ class Publisher:
 
     def last(self, topic: Topic) -> Record | None:
         """Return the newest record; of an order book the whole one that it is now."""
-        line = self._lines.get(_key(topic))
+        line = self._lines.get(line_key(topic))
         return None if line is None else line.newest()
 
     def lasts(self) -> list[Record]:
@@ -159,7 +159,7 @@ class Publisher:
         return msgspec.structs.replace(topic, owner=self._owner)
 
     def _line(self, topic: Topic) -> OutgoingLine:
-        key = line_key(topic)
+        key = lineline_key(topic)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = OutgoingLine(topic)
