@@ -17,6 +17,7 @@ from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
+from structlog.contextvars import bind_contextvars
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
@@ -24,6 +25,7 @@ django_application = get_asgi_application()
 # These need Django set up. Its pages come now, not in the loop at the first request.
 import config.urls  # noqa: E402, F401
 from config.accounts import make_accounts, make_connection_limits  # noqa: E402
+from config.request_ids import request_id_of, with_request_id  # noqa: E402
 from config.sides import HealthApplication, refuse_websocket  # noqa: E402
 from history.answer_cache import AnswerCache  # noqa: E402
 from history.clients import Clients  # noqa: E402
@@ -90,7 +92,10 @@ class HttpApplication:
         self._pages = counted(django_application, "pages")
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Answer one request."""
+        """Answer one request; log lines of it have its id, and so has the answer."""
+        request_id = request_id_of(scope)
+        bind_contextvars(request=request_id)
+        send = with_request_id(send, request_id)
         path = scope["path"]
         is_rest = path[1:].partition("/")[0] in REST_PATHS
         if is_rest and not path.startswith(PAGES):

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
+from structlog.contextvars import bind_contextvars
 
 from marketdata.admission import Refused, query_of
 from marketdata.asgi_port import AsgiPort
@@ -105,6 +106,7 @@ class LiveConsumer(AsyncConsumer):
         self._session = session = self._new_session(self.scope, client)
         listed = ListedClient(origin, session, self._outbox, self._end)
         self._number = connections.enter(listed)
+        bind_contextvars(connection=f"{self._options.facts.server}.{self._number}")
         events.info("client connected", path=origin.path, client=client.id)
         self._hub = await self._runtime.hub()
         self._catch_ups = CatchUps(self._hub, self._runtime.past(), self._outbox)
@@ -142,8 +144,6 @@ class LiveConsumer(AsyncConsumer):
             "Server shutting down",
             reconnect_ms=random.randrange(MAX_RECONNECT_MS),
         )
-
-    # What the session wants
 
     async def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

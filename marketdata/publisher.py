@@ -159,7 +159,7 @@ class Publisher:
         return msgspec.structs.replace(topic, owner=self._owner)
 
     def _line(self, topic: Topic) -> OutgoingLine:
-        key = lineline_key(topic)
+        key = line_key(topic)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = OutgoingLine(topic)
