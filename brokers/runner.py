@@ -7,12 +7,14 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from brokers.connection import KeptConnection, Timing
+from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.feed import Feed
+from brokers.feed_answers import FeedAnswers, FeedCounts
 from brokers.following import Following, LoadInstruments
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
 from brokers.run_together import run_together, unless
+from brokers.state_watch import StateWatch
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -30,6 +32,10 @@ class RecordStore(Protocol):
     """What the runner needs of the recorder."""
 
     counters: Any
+
+    @property
+    def held(self) -> int:
+        """Rows that are not stored yet."""
 
     def append(self, record: Tick | Trade, epoch: int, number: int) -> None:
         """Take a record for storing; never blocks."""
@@ -53,6 +59,8 @@ class Outputs(msgspec.Struct, frozen=True):
     derived: Derived | None = None
     hubs: HubLink | None = None
     gaps: GapWatch | None = None
+    states: StateWatch | None = None
+    answers: FeedAnswers | None = None
 
 
 class FeedRunner:
@@ -70,6 +78,7 @@ class FeedRunner:
         self._feed = feed
         self._outputs = outputs
         self._following: Following | None = None
+        self._last: Record | None = None
         if load_instruments is not None:
             self._following = Following(
                 self.connection,
@@ -80,11 +89,14 @@ class FeedRunner:
             if outputs.hubs is not None:
                 outputs.hubs.on_change = self._following.demand
         self._log = log.bind(broker=feed.broker)
+        self.connection.on_state = self._enter
         if outputs.gaps is not None:
-            self.connection.on_state = outputs.gaps.enter
             outputs.gaps.followed = lambda: self.connection.followed
             if hasattr(feed, "on_gap"):
                 feed.on_gap = outputs.gaps.tell
+            if hasattr(feed, "on_part_lost") and hasattr(feed, "on_part_back"):
+                feed.on_part_lost = outputs.gaps.lose_part
+                feed.on_part_back = outputs.gaps.regain_part
 
     @property
     def is_live(self) -> bool:
@@ -107,6 +119,20 @@ class FeedRunner:
             is_drained = await self._drain()
             self._log.info("feed stopped", drained=is_drained, **self.figures())
         return is_drained
+
+    def counts(self) -> FeedCounts:
+        """Return how the feed is now."""
+        recorder, last = self._outputs.recorder, self._last
+        return FeedCounts(
+            state=self.connection.state.value,
+            instruments=len(self.connection.followed),
+            records=self._outputs.publisher.counters.records,
+            reconnects=self.connection.reconnects,
+            stored=recorder.counters.stored if recorder else 0,
+            held=recorder.held if recorder else 0,
+            received_us=last.received_us if last else None,
+            event_us=last.time_us if last else None,
+        )
 
     def figures(self) -> dict[str, int]:
         """Return what was counted since the start."""
@@ -136,13 +162,24 @@ class FeedRunner:
             parts.append(self._outputs.hubs.run(self))
         if self._outputs.gaps is not None:
             parts.append(self._outputs.gaps.run())
+        if self._outputs.states is not None:
+            parts.append(self._outputs.states.run())
+        if self._outputs.answers is not None:
+            parts.append(self._outputs.answers.run(self))
         return parts
+
+    def _enter(self, state: FeedState) -> None:
+        for watch in (self._outputs.gaps, self._outputs.states):
+            if watch is not None:
+                watch.enter(state)
 
     def _emit(self, records: Sequence[Record]) -> None:
         outputs = self._outputs
         publisher, recorder = outputs.publisher, outputs.recorder
         if outputs.gaps is not None and outputs.gaps.is_open:
             outputs.gaps.take(records)
+        if records:
+            self._last = records[-1]
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch
@@ -165,6 +202,8 @@ class FeedRunner:
             steps.append(self._outputs.recorder.drain())
         if self._outputs.gaps is not None:
             steps.append(self._outputs.gaps.drain())
+        if self._outputs.states is not None:
+            steps.append(self._outputs.states.drain())
         try:
             async with asyncio.timeout(DRAIN_S):
                 return all(await asyncio.gather(*steps))

@@ -20,7 +20,8 @@ from django.core.exceptions import ImproperlyConfigured
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-# These need Django set up.
+# These need Django set up. Its pages come now, not in the loop at the first request.
+import config.urls  # noqa: E402, F401
 from config.accounts import make_accounts, make_connection_limits  # noqa: E402
 from config.sides import HealthApplication, refuse_websocket  # noqa: E402
 from history.answer_cache import AnswerCache  # noqa: E402

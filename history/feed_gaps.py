@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection, transaction
 
 from history.models import Series
+from history.record_batch import Guard
 from history.series import get_or_create_series
 from history.timestamps import to_datetime, to_us
 from marketdata.models import Broker, Instrument
@@ -59,10 +60,17 @@ class FeedGapRow(msgspec.Struct, frozen=True):
 
 
 @transaction.atomic
-def store_feed_gaps(broker: str, gaps: Sequence[FeedGapRow]) -> int:
+def store_feed_gaps(
+    broker: str,
+    gaps: Sequence[FeedGapRow],
+    *,
+    guard: Guard = lambda cursor: None,
+) -> int:
     """Store the gaps of a broker's series and return how many are new.
 
     Those of instruments that are not recorded are left out, as are gaps without length.
+    ``guard`` is called with the cursor at the begin of the transaction, as for records;
+    what it raises is raised here, and nothing is stored.
 
     Raises:
         django.db.Error: none was stored, or it is unknown; they can be given again.
@@ -70,6 +78,7 @@ def store_feed_gaps(broker: str, gaps: Sequence[FeedGapRow]) -> int:
     rows = [gap for gap in gaps if gap.from_us < gap.to_us]
     _make_series(broker, {gap.symbol for gap in rows})
     with connection.cursor() as cursor:
+        guard(cursor)
         cursor.execute(
             _STORE,
             {

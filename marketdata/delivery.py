@@ -31,11 +31,11 @@ class Delivery:
         self._dirty: dict[Line, None] = {}
         self._behind: set[str] = set()
 
-    def set_behind(self, broker: str, is_behind: bool) -> bool:
-        """Leave out what is superfluous of a broker's topics; True if that is new."""
-        if is_behind == (broker in self._behind):
+    def set_behind(self, source: str, is_behind: bool) -> bool:
+        """Leave out what is superfluous of a feed's topics; True if that is new."""
+        if is_behind == (source in self._behind):
             return False
-        (self._behind.add if is_behind else self._behind.discard)(broker)
+        (self._behind.add if is_behind else self._behind.discard)(source)
         return True
 
     def schedule(self, line: Line) -> None:
@@ -48,7 +48,7 @@ class Delivery:
         """Send what is pending now."""
         self._dirty.pop(line, None)
         if line.pending:
-            if line.topic.broker in self._behind:
+            if line.topic.source in self._behind:
                 self.left_out += leave_out(line)
             try:
                 self.delivered += line.deliver()

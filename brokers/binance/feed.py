@@ -11,7 +11,15 @@ from brokers.binance.lane import Lane
 from brokers.binance.lanes import Lanes
 from brokers.binance.rest import BinanceRest
 from brokers.binance.streams import is_wanted, stream_names, websocket_address
-from brokers.feed import Emit, FeedCounters, FollowedInstrument, OnGap, UpstreamGap
+from brokers.feed import (
+    Emit,
+    FeedCounters,
+    FollowedInstrument,
+    Key,
+    OnGap,
+    OnPart,
+    UpstreamGap,
+)
 from brokers.run_together import run_together
 from history.trade_holes import StoredTrades
 from marketdata.records import Kind, Trade
@@ -37,6 +45,8 @@ class BinanceFeed:
     ) -> None:
         self.counters = FeedCounters()
         self.on_gap: OnGap = lambda gap: None
+        self.on_part_lost: OnPart = lambda keys: None
+        self.on_part_back: OnPart = lambda keys: None
         self.on_missed: OnMissed | None = None
         self._address = websocket_address(base_address)
         self._suffixes = suffixes
@@ -73,10 +83,13 @@ class BinanceFeed:
                     self._backfill.put(item.symbol, hole)
 
     async def run(self, emit: Emit) -> None:
-        """Connect once and hand records to ``emit`` until a connection ends.
+        """Connect and hand records to ``emit`` until no connection is left.
+
+        A lost one of several is made again; its topics are told to ``on_part_lost``,
+        and to ``on_part_back`` when Binance has taken their streams.
 
         Raises:
-            FeedLost: a connection ended or could not be made. Never returns.
+            FeedLost: the last connection ended, or none could be made. Never returns.
         """
         parts: list[Coroutine[Any, Any, None]] = []
         if self._rest is not None:
@@ -84,8 +97,14 @@ class BinanceFeed:
             parts.append(self._books.run(emit))
         parts += self._make_backfill()
         intake = self._intake = Intake(self.counters, emit, self._books)
+
+        def note_subscribed(streams: Sequence[str]) -> None:
+            intake.note_asked(streams)
+            self.on_part_back(self._keys(streams))
+
         lanes = self._lanes = Lanes(
-            lambda: Lane(self._address, intake.take, intake.is_reply, intake.note_asked)
+            lambda: Lane(self._address, intake.take, intake.is_reply, note_subscribed),
+            lambda streams: self.on_part_lost(self._keys(streams)),
         )
         intake.on_trade = self._take_trade
         parts += [intake.watch_silence(), lanes.run()]
@@ -119,6 +138,17 @@ class BinanceFeed:
     def _tell_gap(self, gap: UpstreamGap) -> None:
         self.counters.gaps += 1
         self.on_gap(gap)
+
+    def _keys(self, streams: Iterable[str]) -> set[Key]:
+        """Return what the streams give."""
+        symbols = self._symbols()
+        kinds = {suffix: kind for kind, suffix in self._suffixes.items()}
+        named = (stream.partition("@")[::2] for stream in streams)
+        return {
+            (kinds[suffix], symbols[name.upper()])
+            for name, suffix in named
+            if suffix in kinds and name.upper() in symbols
+        }
 
     def _symbols(self) -> dict[str, str]:
         return {item.broker_symbol.upper(): item.symbol for item in self._instruments}
