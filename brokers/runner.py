@@ -10,11 +10,14 @@ import structlog
 from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.feed import Feed
 from brokers.feed_answers import FeedAnswers, FeedCounts
+from brokers.feed_metrics import feed_metrics
 from brokers.following import Following, LoadInstruments
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
 from brokers.run_together import run_together, unless
 from brokers.state_watch import StateWatch
+from marketdata.lag_histogram import LagHistogram
+from marketdata.metric_families import Family
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -32,6 +35,7 @@ class RecordStore(Protocol):
     """What the runner needs of the recorder."""
 
     counters: Any
+    lag: LagHistogram
 
     @property
     def held(self) -> int:
@@ -79,6 +83,7 @@ class FeedRunner:
         self._outputs = outputs
         self._following: Following | None = None
         self._last: Record | None = None
+        self._lag = LagHistogram()
         if load_instruments is not None:
             self._following = Following(
                 self.connection,
@@ -148,9 +153,18 @@ class FeedRunner:
         }
         if outputs.recorder is not None:
             figures["stored"] = outputs.recorder.counters.stored
+            figures["duplicates"] = outputs.recorder.counters.duplicates
+            figures["replayed"] = outputs.recorder.counters.replayed
             figures["skipped"] = outputs.recorder.counters.skipped
             figures["unstored"] = outputs.recorder.counters.dropped
         return figures
+
+    def metrics(self) -> list[Family]:
+        """Return all of it for Prometheus."""
+        lags = {"broker": self._lag, "published": self._outputs.publisher.lag}
+        if self._outputs.recorder is not None:
+            lags["stored"] = self._outputs.recorder.lag
+        return feed_metrics(self._feed.broker, self.counts(), self.figures(), lags)
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.connection.run(self._emit), self._report_regularly()]
@@ -179,7 +193,8 @@ class FeedRunner:
         if outputs.gaps is not None and outputs.gaps.is_open:
             outputs.gaps.take(records)
         if records:
-            self._last = records[-1]
+            self._last = last = records[-1]
+            self._lag.observe(last.received_us - last.time_us, len(records))
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch

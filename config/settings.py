@@ -188,5 +188,5 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 LOGGING_CONFIG = None
-configure_logs(env.LOG_LEVEL)
+configure_logs(env.LOG_LEVEL, env.LOG_FORMAT)
 _hidden = hidden_values(globals())  # log lines are searched for them

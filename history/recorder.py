@@ -45,8 +45,7 @@ class Recorder:
 
     ``stored_numbers`` says by group name up to which number the records of a topic are
     in the database, in the newest epoch; numbers that were dropped count as stored.
-    ``on_superseded`` is called once when the store's guard forbids to go on; what was
-    not stored stays in the journal.
+    ``on_superseded`` is called once if the guard forbids to go on; the journal stays.
 
     Args:
         flush_s: longest time in seconds that a record waits for its batch.
@@ -80,6 +79,7 @@ class Recorder:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._writer = self._make_writer(self._store)
         self._left_writer = self._make_writer(store or LeftStore(self._store))
+        self.lag = self._writer.lag
 
     @property
     def held(self) -> int:

@@ -16,6 +16,7 @@ export const LEVELS = 5;
 export const STATES = [
   { state: "stored", word: "ok", meaning: "the more ticks, the stronger" },
   { state: "closed", word: "closed", meaning: "the market is closed: week end" },
+  { state: "holiday", word: "holiday", meaning: "Christmas Day or New Year's Day" },
   { state: "empty", word: "no ticks", meaning: "the archive has none: holiday or break" },
   { state: "dropped", word: "dropped", meaning: "had once, removed by the retention" },
   { state: "suspect", word: "suspect", meaning: "no ticks while the market was open" },
@@ -25,6 +26,7 @@ export const STATES = [
   { state: "future", word: "not over", meaning: "yet to come, or still running" },
 ];
 const WORDS = new Map(STATES.map(({ state, word }) => [state, word]));
+const HOLIDAYS = new Set(["12-25", "01-01"]);
 const WANTED = new Set(["missing", "failed", "suspect"]);
 
 /** @param {number} time Unix seconds @returns {string} `2019-02-04 13:00` */
@@ -62,6 +64,18 @@ export function monthNamed(name) {
 export function pastOf(month, now) {
   const to = Math.min(month.to, now - (now % HOUR_S));
   return to > month.from ? { from: month.from, to } : null;
+}
+
+/** Return coverage in which missing hours of the two days on which all but crypto rest
+ * are a holiday, from 17:00 New York of the day before: in winter 22:00 UTC.
+ * @param {Coverage} coverage @param {string} type of the instrument
+ * @returns {Coverage} */
+export function withHolidays(coverage, type) {
+  if (type === "crypto") return coverage;
+  const isHoliday = (/** @type {Hour} */ { hour, state }) =>
+    state === "missing" && HOLIDAYS.has(dayOf(hour + 2 * HOUR_S).slice(5));
+  const hours = coverage.hours.map((item) => (isHoliday(item) ? { ...item, state: "holiday" } : item));
+  return { ...coverage, hours };
 }
 
 /** Return the days of a month with 24 cells each; hours that coverage lacks are not over.

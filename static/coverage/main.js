@@ -5,7 +5,7 @@ import { brokersOf, hashOf, monthOf, parseHash, resolve, stepped, yearsOf } from
 import { HourTable } from "./hour-table.js";
 import {
   countStates, countWanted, dayOf, describeGap, describeMonth, feedGaps, monthNamed, monthsOf, pastOf, STATES,
-  withCommas,
+  withCommas, withHolidays,
 } from "./hours.js";
 import { ImportPanel } from "./import-panel.js";
 import { MonthStrip } from "./month-strip.js";
@@ -103,7 +103,8 @@ async function load(names, signal) {
     if (past) {
       const { broker, symbol } = choice;
       const query = new URLSearchParams({ symbol, broker, from: String(past.from), to: String(past.to) });
-      known.set(name, await rest.readPatiently(`/api/coverage?${query}`, signal));
+      const coverage = await rest.readPatiently(`/api/coverage?${query}`, signal);
+      known.set(name, withHolidays(coverage, symbols.find((item) => item.symbol === symbol)?.type));
     }
     strip.fill(name, known.get(name) ?? null);
     if (name === choice.month) showMonth();

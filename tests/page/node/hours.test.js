@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  countStates, countWanted, daysOf, describeCell, describeMonth, levelOf, monthNamed, monthsOf, pastOf,
+  countStates, countWanted, daysOf, describeCell, describeMonth, levelOf, monthNamed, monthsOf, pastOf, withHolidays,
 } from "../../../static/coverage/hours.js";
 
 const FEB = monthNamed("2019-02");
@@ -94,6 +94,18 @@ test("counts are of all hours of the month, gaps beside them", () => {
   });
   assert.equal(countWanted(counts), 3);
   assert.equal(describeMonth(counts), "3 of 6 hours");
+});
+
+test("missing hours of Christmas and New Year are a holiday, but for crypto", () => {
+  const eve = Date.UTC(2019, 11, 24, 21) / 1000;
+  const hours = [0, 1, 24, 25].map((after) => ({ hour: eve + after * 3600, state: "missing", rows: 0 }));
+  hours.push({ hour: eve + 2 * 3600, state: "stored", rows: 7 });
+  hours.push({ hour: Date.UTC(2020, 0, 1, 12) / 1000, state: "missing", rows: 0 });
+  const states = (/** @type {string} */ type) =>
+    withHolidays({ hours, gaps: [] }, type).hours.map(({ state }) => state);
+
+  assert.deepEqual(states("forex"), ["missing", "holiday", "holiday", "missing", "stored", "holiday"]);
+  assert.deepEqual(states("crypto"), ["missing", "missing", "missing", "missing", "stored", "missing"]);
 });
 
 test("a month without a market says so", () => {
