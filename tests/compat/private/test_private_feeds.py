@@ -73,6 +73,8 @@ async def test_compat_checks_14_and_17_private_feed_is_preferred_and_for_its_own
         await all_.follow("GBP_USD")
         await all_.gets(PUBLIC, 20)
         listed = await alice.ask(action="list")
+        candle = await alice.follow(types=["candle"])
+        await until(lambda: len(alice.candles) > 1)
 
     assert {PRICES[ALICE], PRICES[BOB]}.isdisjoint(all_.prices)
     assert PRICES[BOB] not in alice.prices
@@ -83,6 +85,9 @@ async def test_compat_checks_14_and_17_private_feed_is_preferred_and_for_its_own
     assert reply["rejected"][0]["code"] == "UNSUPPORTED_SINCE"
     assert [item["private"] for item in listed["subscriptions"]] == [True, True]
     assert "clientId" not in str(alice.data)
+    # Candles stay public ones: private records are in none.
+    assert "private" not in candle["accepted"][0]
+    assert {round(item["data"]["data"]["close"]) for item in alice.candles} == {1}
 
 
 async def test_compat_check_10_private_feed_ends_with_its_client(

@@ -75,6 +75,11 @@ class Trader:
         """The codes of statuses and errors so far."""
         return [frame["code"] for frame in self.frames if "code" in frame]
 
+    @property
+    def candles(self) -> list[dict[str, Any]]:
+        """The frames of candles so far."""
+        return [item for item in self.data if item["data"]["type"] == "candle"]
+
     async def gets(self, login: Login, count: int = 3) -> None:
         """Wait until the newest prices are those of an account."""
         seen, price = len(self.prices), PRICES[login]
