@@ -145,15 +145,18 @@ async def test_compat_check_18_private_upstream_that_is_reset_harms_nobody(
             oanda.drop(ALICE)
             await until(lambda n=before: oanda.logins.count(ALICE) > n, timeout_s=10)
             await until(lambda: oanda.streams_of(ALICE))
+        await alice.gets(ALICE)
+        await until(lambda: alice.states[-1:] != ["FEED_DOWN"])
+        downs, gaps = alice.states.count("FEED_DOWN"), len(alice.gaps)
         oanda.away.add(ALICE)
         oanda.drop(ALICE)
-        await until(lambda: "FEED_DOWN" in alice.codes, timeout_s=10)
-        down, last = len(alice.frames), alice.data[-1]
+        await until(lambda: alice.states.count("FEED_DOWN") > downs, timeout_s=10)
+        last = alice.data[-1]
         oanda.away.clear()
         await alice.gets(ALICE)
-        codes = {"FEED_UP", "GAP"}
-        await until(lambda: set(alice.codes[-2:]) == codes, timeout_s=10)
-        (gap,) = (item for item in alice.frames[down:] if item["code"] == "GAP")
+        await until(lambda: alice.states[-1] == "FEED_UP", timeout_s=10)
+        await until(lambda: len(alice.gaps) > gaps)
+        gap = alice.gaps[-1]
         back = next(item for item in alice.data if item["seq"] == last["seq"] + 1)
         numbers = [frame["seq"] for frame in other.data[numbered:]]
 
@@ -177,10 +180,11 @@ async def test_private_feed_is_handed_over_and_opened_when_a_feed_process_starts
 
         market.kill_feed()
         await until(lambda: "FEED_DOWN" in alice.codes, timeout_s=10)
+        starting = asyncio.create_task(asyncio.to_thread(market.start_feed))
         answer = asyncio.create_task(bob.authenticate(B))
         ping = await bob.ask(action="ping")
         assert not answer.done()
-        await asyncio.to_thread(market.start_feed)
+        await starting
         await alice.gets(ALICE)
         await until(lambda: alice.codes[-1] == "FEED_UP", timeout_s=10)
 
