@@ -10,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from brokers.account_check import check_account
 from brokers.account_store import cipher
@@ -29,6 +31,13 @@ FIELDS = {
 }
 
 
+def _brokers_with(field: str) -> str:
+    names = [
+        name for name in private_names() if field in adapter_of(name).credential_fields
+    ]
+    return f"Of {', '.join(names)}" if names else "Of no broker"
+
+
 class BrokerAccountForm(forms.ModelForm):
     """Takes credentials and gives none back: what is left empty stays as it is."""
 
@@ -43,8 +52,8 @@ class BrokerAccountForm(forms.ModelForm):
                 label=label,
                 required=False,
                 max_length=MAX_CHARS,
-                widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-                help_text="Empty: as it is. What was entered is never shown.",
+                widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
+                help_text=f"{_brokers_with(name)}. Empty: as it is; never shown.",
             )
 
     def clean(self) -> dict[str, Any]:
@@ -82,7 +91,7 @@ class BrokerAccountForm(forms.ModelForm):
 
 
 @admin.register(BrokerAccount)
-class BrokerAccountAdmin(admin.ModelAdmin):
+class BrokerAccountAdmin(ModelAdmin):
     """Accounts by broker; what they consist of can be replaced and tested."""
 
     form = BrokerAccountForm

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from brokers.backoff import Backoff
-from brokers.exceptions import FeedLost, FeedRefused, FeedSilent
+from brokers.exceptions import FeedLost, FeedSilent
 from brokers.feed import Emit, Feed, FollowedInstrument
 from brokers.run_together import run_together, unless
 from marketdata.catalog import InstrumentType
@@ -139,7 +139,9 @@ class KeptConnection:
             except FeedLost as exc:
                 if time.monotonic() - started_s >= timing.reset_s:
                     backoff.reset()
-                delay_s = 0.0 if self._again.is_set() else _delay_s(backoff, exc)
+                delay_s = backoff.delay_after_s(exc, random.random())
+                if self._again.is_set():
+                    delay_s = 0.0
                 self._enter(
                     FeedState.LOST,
                     code=exc.code,
@@ -187,11 +189,3 @@ class KeptConnection:
             self.state = state
             self._log.info(f"feed {state.value}", **facts)
             self.on_state(state)
-
-
-def _delay_s(backoff: Backoff, lost: FeedLost) -> float:
-    if isinstance(lost, FeedRefused):
-        delay_s = backoff.refused_delay_s(random.random())
-    else:
-        delay_s = backoff.next_delay_s(random.random())
-    return max(delay_s, lost.retry_after_s)

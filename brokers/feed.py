@@ -1,6 +1,6 @@
 """What a broker's feed is to the runner, and the values that they exchange."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -44,6 +44,10 @@ class UpstreamGap(msgspec.Struct, frozen=True):
 
 
 OnGap = Callable[[UpstreamGap], None]
+
+Key = tuple[Kind, str]  # what a broker sends of a symbol
+# Told of a part of the topics whose connection is lost, or back.
+OnPart = Callable[[Collection[Key]], None]
 
 
 class FeedCounters(msgspec.Struct):

@@ -139,8 +139,8 @@ def test_compat_check_54_test_connection_asks_the_broker(
     oanda.prices.clear()
     bad = browser.post(PAGES, action, follow=True).content.decode()
 
-    assert "Oanda accepts the account." in good
-    assert "Oanda: the broker does not accept the credentials" in bad
+    assert "oanda accepts the account." in good
+    assert "oanda: the broker does not accept the credentials" in bad
     assert oanda.logins == [LOGIN] * 2
 
 
