@@ -70,14 +70,16 @@ class Lease:
         """Return the epoch of a new turn, as soon as it is ours; stands by till then.
 
         A process that has just started and cannot ask the database begins without the
-        lease. One that stood by goes on doing so: somebody is active. Afterwards it
-        gives that one time to find back before it takes a lease for expired.
+        lease. One that stood by goes on doing so: somebody is active. Afterwards, and
+        after an answer that took long, it gives that one time to find back before it
+        takes a lease for expired.
         """
         self._superseded.clear()
         expires_from_s, is_standby, was_told = 0.0, self.epoch > 0, False
         while True:
             by_clock = next_epoch(self.epoch, self._now_s())
-            is_settled = time.monotonic() >= expires_from_s
+            looked_s = time.monotonic()
+            is_settled = looked_s >= expires_from_s
             try:
                 found = await self._call(
                     self._store.take, by_clock, self._expiry_s if is_settled else None
@@ -92,6 +94,9 @@ class Lease:
                 self._is_away = False
                 if found is not None:
                     return self._begin(found, is_ours=True)
+                answered_s = time.monotonic()
+                if answered_s - looked_s > self._expiry_s / 2:
+                    expires_from_s = answered_s + self._expiry_s
                 if not was_told:
                     self._log.info("feed stands by: another process is active")
                 is_standby = was_told = True

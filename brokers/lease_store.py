@@ -7,6 +7,7 @@ process that does not hold the lease changes nothing and locks nothing.
 import os
 import secrets
 import socket
+import time
 from typing import Any
 
 import django.db
@@ -24,7 +25,13 @@ SET epoch = GREATEST(epoch + 1, %(epoch)s),
     holder = %(holder)s,
     claimed = clock_timestamp(),
     renewed = clock_timestamp()
-WHERE broker_id = %(broker)s
+WHERE broker_id IN (
+        -- Its recorder locks the row while it stores: it lives, and shall go on.
+        SELECT broker_id
+        FROM brokers_feed
+        WHERE broker_id = %(broker)s
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
     AND (
         holder = ''
         OR renewed IS NULL
@@ -80,13 +87,17 @@ class LeaseStore:
         """Return our new epoch, ``epoch`` at least; None while another has the lease.
 
         It is free when its holder gave it up, or has not renewed it for ``expiry_s``;
-        None does not look at that.
+        None does not look at that. Nor does a database that was slow to answer: the
+        holder's renewal waited as we did.
 
         Raises:
             django.db.IntegrityError: there is no such broker.
         """
+        began_s = time.monotonic()
         self._execute(_ADD, [self.broker])
         limit_s = _FOREVER_S if expiry_s is None else expiry_s
+        if time.monotonic() - began_s > limit_s / 2:
+            limit_s = _FOREVER_S
         rows = self._execute(_TAKE, self._values(epoch, expiry_s=limit_s))
         return int(rows[0][0]) if rows else None
 

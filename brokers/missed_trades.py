@@ -19,14 +19,17 @@ class TradeStore(Protocol):
 def store_missed(store: TradeStore) -> Callable[[Sequence[Trade]], None]:
     """Return what stores missed trades, ascending ones, without publishing them.
 
-    Trades that are stored already are recognised there by their time and id.
+    A symbol's come page by page; an instant may go over two of them. Trades that are
+    stored already are recognised there by their time and id.
     """
+    last, place = ("", -1), 0
 
     def take(trades: Sequence[Trade]) -> None:
-        time_us, place = -1, 0
+        nonlocal last, place
         for trade in trades:
-            place = place + 1 if trade.time_us == time_us else 0
-            time_us = trade.time_us
+            instant = trade.symbol, trade.time_us
+            place = place + 1 if instant == last else 0
+            last = instant
             store.append(trade, _EPOCH, place)
 
     return take

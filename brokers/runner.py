@@ -12,7 +12,7 @@ from brokers.feed import Feed
 from brokers.following import Following, LoadInstruments
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
-from brokers.run_together import run_together
+from brokers.run_together import run_together, unless
 from brokers.state_watch import StateWatch
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
@@ -104,7 +104,7 @@ class FeedRunner:
     async def run(self, stop: asyncio.Event) -> bool:
         """Run until ``stop`` is set; False if something was left unsent or unstored."""
         if self._outputs.gaps is not None:
-            await self._outputs.gaps.prepare()
+            await unless(stop, self._outputs.gaps.prepare())
         try:
             await run_together(*self._parts(), _wait(stop))
         finally:

@@ -34,7 +34,7 @@ from marketdata.accounts import Accounts  # noqa: E402
 from marketdata.addresses import AddressReader  # noqa: E402
 from marketdata.admission import Admission  # noqa: E402
 from marketdata.broker_credentials import owner_key  # noqa: E402
-from marketdata.catalog_store import load_catalog_in_thread  # noqa: E402
+from marketdata.catalog_store import CatalogLoader  # noqa: E402
 from marketdata.consumer import LiveConsumer  # noqa: E402
 from marketdata.dialect_paths import ROOT_DIALECTS, dialect_of  # noqa: E402
 from marketdata.dialects import ServerFacts  # noqa: E402
@@ -165,7 +165,7 @@ def make_runtime(admission: Admission) -> Runtime:
     )
     return Runtime(
         get_channel_layer(),
-        load_catalog_in_thread,
+        CatalogLoader().load_in_thread,
         options,
         make_past=make_past,
         control=get_channel_layer("control"),

@@ -120,14 +120,14 @@ class Recorder:
     def unstored(self, kind: type, symbol: str) -> list[tuple[Tick | Trade, int]]:
         """Return (record, number) of all that memory holds of a kind and symbol.
 
-        In order, and all that is not stored unless ``is_behind``. A glance over all
-        rows: 0.1 ms for a second's 2,000.
+        In order, and all that is not stored unless ``is_behind``, but for what was not
+        published. A glance over all rows: 0.1 ms for a second's 2,000.
         """
         self.write_block()
         return [
             (record, number)
-            for record, _, number in self._backlog.in_memory()
-            if record.symbol == symbol and type(record) is kind
+            for record, epoch, number in self._backlog.in_memory()
+            if record.symbol == symbol and type(record) is kind and epoch
         ]
 
     async def read(self, select: Callable[[], Found]) -> Found:

@@ -72,6 +72,7 @@ class Publisher:
         self._owner = owner
         self._lines: dict[tuple[object, ...], OutgoingLine] = {}
         self._waiting: dict[OutgoingLine, None] = {}  # in order of arrival
+        self._asked: dict[OutgoingLine, tuple[object, ...]] = {}  # without a record yet
         self._pending = 0
         self._is_away = False
         self._wake = asyncio.Event()
@@ -129,7 +130,8 @@ class Publisher:
 
     def last(self, topic: Topic) -> Record | None:
         """Return the newest record; of an order book the whole one that it is now."""
-        return self._line(topic).newest()
+        line = self._lines.get(_key(topic))
+        return None if line is None else line.newest()
 
     def lasts(self) -> list[Record]:
         """Return ``last`` of each topic that had a record."""
@@ -153,12 +155,11 @@ class Publisher:
         return msgspec.structs.replace(topic, owner=self._owner)
 
     def _line(self, topic: Topic) -> OutgoingLine:
-        key: tuple[object, ...] = (_TYPES[topic.kind], topic.broker, topic.symbol)
-        if topic.kind is Kind.CANDLE:
-            key += (topic.timeframe, topic.price_side)
+        key = _key(topic)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = OutgoingLine(topic)
+            self._asked[line] = key
         return line
 
     def _drop_oldest(self, line: OutgoingLine) -> None:
@@ -229,6 +230,18 @@ class Publisher:
         self.counters.published += sent
         if not line.pending and line.answer is None:
             del self._waiting[line]
+            # Topics have any name where clients name them (`run_feed redis`): one that
+            # has no number yet is not kept.
+            key = self._asked.pop(line, None)
+            if key is not None and not line.head:
+                del self._lines[key]
+
+
+def _key(topic: Topic) -> tuple[object, ...]:
+    key: tuple[object, ...] = (_TYPES[topic.kind], topic.broker, topic.symbol)
+    if topic.kind is Kind.CANDLE:
+        key += (topic.timeframe, topic.price_side)
+    return key
 
 
 _TYPES = {kind: record_type for record_type, kind in KINDS.items()}

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+import msgspec
 import structlog
 
 from brokers.binance.answers import parse_trades
@@ -19,7 +21,10 @@ PAGE = 1_000
 MAX_TRADES = 150_000
 # Between the attempts at one hole.
 RETRY_S = 30.0
-ATTEMPTS = 5
+ATTEMPTS = 20
+MAX_HOLES = 10_000
+# How far trades of a hole may be from the times of those around it.
+SLACK_US = 60_000_000
 _PATHS = {"trade": "/api/v3/historicalTrades", "aggTrade": "/api/v3/aggTrades"}
 
 
@@ -37,14 +42,26 @@ class TradeIds:
     def __init__(self) -> None:
         self._newest: dict[str, tuple[int, int]] = {}  # id and time
 
+    def begin_behind(self, lasts: Mapping[str, tuple[int, int]]) -> None:
+        """Take the id and time in us of trades of an earlier process, by symbol."""
+        self._newest = dict(lasts)
+
+    def keep(self, symbols: Collection[str]) -> None:
+        """Forget all others: what comes of them while nobody wants it is not missed."""
+        for symbol in self._newest.keys() - symbols:
+            del self._newest[symbol]
+
     def take(self, trade: Trade) -> UpstreamGap | None:
         """Note the next trade; return the hole before it if there is one.
 
-        ``missing`` says of the same trade which ids the hole has.
+        ``missing`` says of the same trade which ids the hole has. A lower id of a later
+        time is of another stream, which counts otherwise.
         """
         missing = self.missing(trade)
         newest = self._newest.get(trade.symbol)
-        if trade.trade_id is None or (newest and trade.trade_id <= newest[0]):
+        if trade.trade_id is None:
+            return None
+        if newest and trade.trade_id <= newest[0] and trade.time_us <= newest[1]:
             return None
         self._newest[trade.symbol] = (trade.trade_id, trade.time_us)
         if missing is None or newest is None:
@@ -60,48 +77,53 @@ class TradeIds:
         return newest[0] + 1, trade.trade_id - 1
 
 
-async def backfill_trades(
-    rest: BinanceRest,
-    symbol: str,
-    broker_symbol: str,
-    ids: tuple[int, int],
-    *,
-    trade_stream: str,
-) -> list[Trade]:
-    """Return the trades from the first to the last id, ascending, each once.
+class Hole(msgspec.Struct):
+    """Trades of a symbol that never came, ``next_id`` to ``last_id``, ascending.
 
-    Of more than ``MAX_TRADES`` only the first are fetched. They were not published
-    live: they belong into the store alone, under epoch 0.
+    ``gap`` has the times of the trades around it. What was fetched is taken off.
+    """
+
+    gap: UpstreamGap
+    broker_symbol: str
+    next_id: int
+    last_id: int
+    attempts: int = 0
+    found: int = 0
+
+
+async def fetch_page(rest: BinanceRest, hole: Hole, trade_stream: str) -> list[Trade]:
+    """Return the next trades of a hole, ascending; none if Binance has no more.
+
+    They were not published live: they belong into the store alone, under epoch 0.
 
     Raises:
         RequestFailed: Binance did not answer.
         MalformedFrame: it answered something else.
     """
-    next_id, last_id = ids
-    last_id = min(last_id, next_id + MAX_TRADES - 1)
-    found: list[Trade] = []
-    while next_id <= last_id:
-        body = await rest.get(
-            _PATHS[trade_stream],
-            symbol=broker_symbol,
-            fromId=next_id,
-            limit=min(PAGE, last_id - next_id + 1),
-        )
-        page = parse_trades(
-            body, symbol, time.time_ns() // 1_000, trade_stream=trade_stream
-        )
-        wanted = [
-            trade for trade in page if next_id <= (trade.trade_id or 0) <= last_id
-        ]
-        if not wanted:  # Binance has no more of them
-            break
-        found += wanted
-        next_id = (wanted[-1].trade_id or 0) + 1
-    return found
+    body = await rest.get(
+        _PATHS[trade_stream],
+        symbol=hole.broker_symbol,
+        fromId=hole.next_id,
+        limit=min(PAGE, hole.last_id - hole.next_id + 1),
+    )
+    received_us = time.time_ns() // 1_000
+    page = parse_trades(body, hole.gap.symbol, received_us, trade_stream=trade_stream)
+    from_us, to_us = hole.gap.from_us or 0, hole.gap.to_us or received_us
+    return [
+        trade
+        for trade in page
+        if hole.next_id <= (trade.trade_id or 0) <= hole.last_id
+        # Another stream counts otherwise: its trades of these ids are others.
+        and from_us - SLACK_US <= trade.time_us <= to_us + SLACK_US
+    ]
 
 
 class Backfill:
-    """Fetches missed trades behind a feed; what is fetched goes to ``on_missed``."""
+    """Fetches missed trades behind a feed; what is fetched goes to ``on_missed``.
+
+    Belongs to the feed, not to a connection: what is not fetched yet waits for the
+    next ``run``.
+    """
 
     def __init__(
         self, rest: BinanceRest, on_missed: OnMissed, trade_stream: str
@@ -109,37 +131,64 @@ class Backfill:
         self._rest = rest
         self._on_missed = on_missed
         self._trade_stream = trade_stream
-        self._holes: asyncio.Queue[tuple[str, str, tuple[int, int]]] = asyncio.Queue()
+        self._holes: deque[Hole] = deque()
+        self._wake = asyncio.Event()
 
-    def put(self, symbol: str, broker_symbol: str, ids: tuple[int, int]) -> None:
+    @property
+    def waiting(self) -> int:
+        """Return how many holes are not filled yet."""
+        return len(self._holes)
+
+    def put(self, gap: UpstreamGap, broker_symbol: str, ids: tuple[int, int]) -> None:
         """Fetch the trades of a hole, first and last id, when its turn has come."""
-        self._holes.put_nowait((symbol, broker_symbol, ids))
+        if len(self._holes) >= MAX_HOLES:
+            log.error("too many holes, trades not fetched", symbol=gap.symbol, ids=ids)
+            return
+        first_id, last_id = ids
+        last_id = min(last_id, first_id + MAX_TRADES - 1)
+        self._holes.append(Hole(gap, broker_symbol, first_id, last_id))
+        self._wake.set()
 
     async def run(self) -> None:
         """Fetch what is missing, hole by hole. Never returns."""
         while True:
-            symbol, broker_symbol, ids = await self._holes.get()
-            for _ in range(ATTEMPTS):
-                try:
-                    trades = await backfill_trades(
-                        self._rest,
-                        symbol,
-                        broker_symbol,
-                        ids,
-                        trade_stream=self._trade_stream,
-                    )
-                except (RequestFailed, MalformedFrame) as exc:
-                    log.warning(
-                        "missed trades", broker=BROKER, symbol=symbol, error=str(exc)
-                    )
-                    await asyncio.sleep(RETRY_S)
-                else:
-                    log.info(
-                        "missed trades fetched",
-                        broker=BROKER,
-                        symbol=symbol,
-                        missing=ids[1] - ids[0] + 1,
-                        found=len(trades),
-                    )
-                    self._on_missed(trades)
-                    break
+            while not self._holes:
+                self._wake.clear()
+                await self._wake.wait()
+            hole = self._holes[0]
+            try:
+                page = await fetch_page(self._rest, hole, self._trade_stream)
+            except (RequestFailed, MalformedFrame) as exc:
+                self._put_back(hole, exc)
+                await asyncio.sleep(RETRY_S)
+            else:
+                self._take(hole, page)
+
+    def _take(self, hole: Hole, page: Sequence[Trade]) -> None:
+        if page:
+            self._on_missed(page)
+            hole.found += len(page)
+            hole.next_id = (page[-1].trade_id or 0) + 1
+        if not page or hole.next_id > hole.last_id:
+            self._holes.popleft()
+            log.info(
+                "missed trades fetched",
+                broker=BROKER,
+                symbol=hole.gap.symbol,
+                found=hole.found,
+            )
+
+    def _put_back(self, hole: Hole, exc: Exception) -> None:
+        """Have the others before it; after some failures it is given up."""
+        self._holes.popleft()
+        hole.attempts += 1
+        is_given_up = hole.attempts >= ATTEMPTS
+        if not is_given_up:
+            self._holes.append(hole)
+        log.warning(
+            "missed trades",
+            broker=BROKER,
+            symbol=hole.gap.symbol,
+            error=str(exc),
+            given_up=is_given_up,
+        )

@@ -10,7 +10,7 @@ from brokers.binance.intake import Intake
 from brokers.binance.lane import Lane
 from brokers.binance.lanes import Lanes
 from brokers.binance.rest import BinanceRest
-from brokers.binance.streams import stream_names, websocket_address
+from brokers.binance.streams import is_wanted, stream_names, websocket_address
 from brokers.feed import (
     Emit,
     FeedCounters,
@@ -60,12 +60,21 @@ class BinanceFeed:
     def follow(self, instruments: Sequence[FollowedInstrument]) -> None:
         """Deliver exactly these from now on; also while ``run`` runs. Never blocks."""
         before, self._instruments = self._instruments, instruments
+        self._trade_ids.keep(
+            {item.symbol for item in instruments if is_wanted(item, Kind.TRADE)}
+        )
         if self._intake is None or self._lanes is None:
             return
         self._intake.symbols = self._symbols()
         self._lanes.follow(stream_names(instruments, self._suffixes))
         if self._books is not None:
             self._books.drop(self._with_book(before) - self._with_book(instruments))
+
+    def begin_behind(self, lasts: Mapping[str, tuple[int, int]]) -> None:
+        """Take what came behind these trades, by symbol their id and time in us, for
+        missed: an earlier process stored them. Before ``follow``.
+        """
+        self._trade_ids.begin_behind(lasts)
 
     async def run(self, emit: Emit) -> None:
         """Connect and hand records to ``emit`` until no connection is left.
@@ -100,15 +109,17 @@ class BinanceFeed:
             self._intake = self._lanes = self._books = None
 
     def _take_trade(self, trade: Trade) -> None:
-        """Tell of trades that were missed before this one."""
+        """Tell of trades that were missed before this one; have them fetched."""
         missing = self._trade_ids.missing(trade)
-        if (gap := self._trade_ids.take(trade)) is not None:
-            self._tell_gap(gap)
-            if self._backfill is not None and missing is not None:
-                names = {symbol: name for name, symbol in self._symbols().items()}
-                name = names.get(trade.symbol)
-                if name is not None:
-                    self._backfill.put(trade.symbol, name, missing)
+        gap = self._trade_ids.take(trade)
+        if gap is None or missing is None:
+            return
+        self._tell_gap(gap)
+        if self._backfill is None:
+            return
+        for item in self._instruments:
+            if item.symbol == trade.symbol and item.is_recorded:
+                self._backfill.put(gap, item.broker_symbol.upper(), missing)
 
     def _make_backfill(self, rest: BinanceRest) -> list[Coroutine[Any, Any, None]]:
         trade_stream = self._suffixes.get(Kind.TRADE)

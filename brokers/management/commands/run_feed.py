@@ -10,22 +10,21 @@ import msgspec
 import structlog
 import uvloop
 from asgiref.sync import sync_to_async
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from brokers.account_store import usable_credentials
 from brokers.binance.feed import BinanceFeed
+from brokers.carried import load_carried
 from brokers.connection import Timing
 from brokers.exceptions import (
     InvalidCredentials,
     InvalidFeedSetting,
     UnknownAdapter,
 )
-from brokers.feed import FollowedInstrument
 from brokers.feed_outputs import feed_outputs, hub_link, lease_recorder
-from brokers.instruments import followed_instruments
+from brokers.last_trades import last_trades
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
@@ -36,9 +35,9 @@ from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.redis.messages import BROKER as REDIS
 from brokers.registry import build_feed, private_names
 from brokers.replay.feed import ReplayFeed
+from brokers.run_together import unless
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
-from marketdata.catalog_store import load_catalog
 from marketdata.commands import EXIT_USAGE, UsageCommand
 from marketdata.numbering import next_epoch
 from marketdata.publisher import Publisher
@@ -107,13 +106,14 @@ async def _turn(
     recorder = None
     if lease is not None and not isinstance(feed, ReplayFeed):
         recorder = lease_recorder(lease)
-        await recorder.replay()
+        await unless(over, recorder.replay())
         if isinstance(feed, BinanceFeed):
             feed.on_missed = store_missed(recorder)
+            feed.begin_behind(await unless(over, last_trades(feed.broker)) or {})
     runner = FeedRunner(
         feed,
         feed_outputs(feed, epoch, recorder, lease),
-        load_instruments=lambda: _load_instruments(feed.broker),
+        load_instruments=load_carried(feed.broker),
         timing=_timing(),
     )
     return await _beside_private(name, runner.run(over))
@@ -142,7 +142,7 @@ async def _beside_private(broker: str, main: Coroutine[Any, Any, bool]) -> bool:
         main,
         broker,
         settings,
-        load_instruments=lambda: _load_instruments(broker),
+        load_instruments=load_carried(broker),
         timing=_timing(),
     )
 
@@ -176,8 +176,3 @@ async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:
             reconnect_max_s=min(timing.reconnect_max_s, MAX_DELAY_S),
         ),
     )
-
-
-@database_sync_to_async
-def _load_instruments(broker: str) -> list[FollowedInstrument]:
-    return followed_instruments(load_catalog(), broker)

@@ -1,13 +1,16 @@
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from msgspec import structs
 
 from brokers.binance import backfill, rest
-from brokers.binance.backfill import TradeIds, backfill_trades
+from brokers.binance.backfill import Backfill, TradeIds
 from brokers.binance.feed import BinanceFeed
 from brokers.binance.rest import BinanceRest
-from brokers.exceptions import FeedLost, MalformedFrame, RequestFailed
+from brokers.exceptions import FeedLost
 from brokers.feed import FollowedInstrument, UpstreamGap
 from marketdata.records import Kind, Record, Side, Trade
 from tests.brokers.replay_server import ReplayServer
@@ -52,24 +55,44 @@ def client(server: ReplayServer, monkeypatch: pytest.MonkeyPatch) -> BinanceRest
     return BinanceRest(server.rest_address)
 
 
-async def ids_of(client: BinanceRest, first: int, last: int) -> list[int | None]:
-    trades = await backfill_trades(
-        client, "BTCUSDT", "BTCUSDT", (first, last), trade_stream="trade"
-    )
-    return [item.trade_id for item in trades]
+@asynccontextmanager
+async def filling(
+    client: BinanceRest,
+    ids: tuple[int, int],
+    *,
+    stream: str = "trade",
+    times: tuple[int | None, int | None] = (None, None),
+) -> AsyncIterator[tuple[Backfill, list[Trade]]]:
+    """Fill one hole while the context lasts."""
+    found: list[Trade] = []
+    filler = Backfill(client, found.extend, stream)
+    gap = UpstreamGap("BTCUSDT", Kind.TRADE, *times, "")
+    filler.put(gap, "BTCUSDT", ids)
+    task = asyncio.create_task(filler.run())
+    try:
+        yield filler, found
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_backfill_returns_all_in_order_over_several_pages(
+async def filled(client: BinanceRest, first: int, last: int) -> list[int | None]:
+    async with filling(client, (first, last)) as (filler, found):
+        await until(lambda: not filler.waiting)
+    return [item.trade_id for item in found]
+
+
+async def test_backfill_brings_all_in_order_over_several_pages(
     server: ReplayServer, client: BinanceRest
 ) -> None:
-    assert await ids_of(client, 5, 2_300) == list(range(5, 2_301))
+    assert await filled(client, 5, 2_300) == list(range(5, 2_301))
     assert [fields["fromId"] for _, fields in server.asked] == ["5", "1005", "2005"]
 
 
 async def test_backfill_gives_trades_as_the_stream_does(client: BinanceRest) -> None:
-    (found,) = await backfill_trades(
-        client, "BTCUSDT", "BTCUSDT", (8, 8), trade_stream="trade"
-    )
+    async with filling(client, (8, 8)) as (_, trades):
+        await until(lambda: trades)
+    (found,) = trades
 
     assert (found.trade_id, found.price, found.size) == (8, 8.5, 0.25)
     assert (found.side, found.time_us) == (Side.SELL, 1_000 * (FIRST_MS + 8))
@@ -81,15 +104,15 @@ async def test_backfill_of_aggregate_trades_asks_for_those(
     row = {"a": 7, "p": "2.5", "q": "1", "f": 70, "l": 71, "T": FIRST_MS, "m": False}
     server.answers["/api/v3/aggTrades"] = lambda fields: [row | {"M": True}]
 
-    (found,) = await backfill_trades(
-        client, "BTCUSDT", "BTCUSDT", (7, 7), trade_stream="aggTrade"
-    )
+    async with filling(client, (7, 7), stream="aggTrade") as (_, trades):
+        await until(lambda: trades)
+    (found,) = trades
 
     assert (found.trade_id, found.price, found.side) == (7, 2.5, Side.BUY)
 
 
 async def test_backfill_ends_where_binance_has_no_more(client: BinanceRest) -> None:
-    assert await ids_of(client, 2_990, 3_500) == list(range(2_990, 3_000))
+    assert await filled(client, 2_990, 3_500) == list(range(2_990, 3_000))
 
 
 async def test_backfill_is_bounded(
@@ -97,19 +120,60 @@ async def test_backfill_is_bounded(
 ) -> None:
     monkeypatch.setattr(backfill, "MAX_TRADES", 10)
 
-    assert await ids_of(client, 1, 2_000) == list(range(1, 11))
+    assert await filled(client, 1, 2_000) == list(range(1, 11))
 
 
-async def test_backfill_raises_what_went_wrong(
+async def test_backfill_takes_no_trades_of_another_time(client: BinanceRest) -> None:
+    hour_us = 3_600_000_000
+    later_us = 1_000 * FIRST_MS + hour_us
+
+    async with filling(client, (5, 9), times=(later_us, later_us + 1)) as (
+        filler,
+        found,
+    ):
+        await until(lambda: not filler.waiting)
+
+    assert not found
+
+
+async def test_backfill_that_is_cancelled_goes_on_where_it_was(
     server: ReplayServer, client: BinanceRest
 ) -> None:
-    server.rest_refusals = [(503, {})]
-    with pytest.raises(RequestFailed):
-        await ids_of(client, 1, 2)
+    hang = asyncio.Event()
+    pages = []
 
-    server.answers["/api/v3/historicalTrades"] = lambda fields: {"no": "list"}
-    with pytest.raises(MalformedFrame):
-        await ids_of(client, 1, 2)
+    class Rest:
+        async def get(self, path: str, **fields: int) -> bytes:
+            pages.append(fields["fromId"])
+            if len(pages) == 2:
+                await hang.wait()
+            return await client.get(path, **fields)
+
+    async with filling(Rest(), (5, 2_300)) as (filler, found):  # type: ignore[arg-type]
+        await until(lambda: len(pages) == 2)
+    task = asyncio.create_task(filler.run())
+    await until(lambda: not filler.waiting)
+    task.cancel()
+
+    assert [item.trade_id for item in found] == list(range(5, 2_301))
+    assert pages == [5, 1_005, 1_005, 2_005]
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+async def test_backfill_tries_again_what_failed_and_gives_up_at_last(
+    server: ReplayServer,
+    client: BinanceRest,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_refused: bool,
+) -> None:
+    monkeypatch.setattr(backfill, "RETRY_S", 0.0)
+    if is_refused:
+        server.rest_refusals = [(503, {})] * (backfill.ATTEMPTS - 1)
+        assert await filled(client, 1, 2) == [1, 2]
+    else:
+        server.answers["/api/v3/historicalTrades"] = lambda fields: {"no": "list"}
+        assert await filled(client, 1, 2) == []
 
 
 async def test_feed_fetches_the_trades_that_it_missed_between_connections(
@@ -177,3 +241,63 @@ def test_trade_ids_take_repeated_and_nameless_trades_for_no_hole() -> None:
     assert ids.take(trade(4)) is None
     assert ids.take(trade(None)) is None
     assert ids.take(trade(6)) is None
+
+
+def test_trade_ids_lower_id_of_a_later_time_is_of_another_stream() -> None:
+    ids = TradeIds()
+    ids.take(trade(50))
+    later = structs.replace(trade(7), time_us=60_000)
+
+    assert ids.take(later) is None
+    gap = ids.take(structs.replace(trade(9), time_us=61_000))
+
+    assert gap is not None
+    assert gap.reason == "trades 8 to 8 never came"
+
+
+def test_trade_ids_begin_behind_what_an_earlier_process_stored() -> None:
+    ids = TradeIds()
+
+    ids.begin_behind({"BTCUSDT": (5, 5_000)})
+
+    assert ids.missing(trade(8)) == (6, 7)
+    gap = ids.take(trade(8))
+    assert gap is not None
+    assert (gap.from_us, gap.to_us) == (5_000, 8_000)
+    assert ids.take(trade(8, "ETHBTC")) is None
+
+
+async def test_feed_misses_nothing_of_what_nobody_wanted(client: BinanceRest) -> None:
+    feed, gaps = told_feed(client)
+    wanted = FollowedInstrument("BTCUSDT", "BTCUSDT", 2, is_recorded=False)
+    feed.follow([wanted])
+    feed._take_trade(trade(5))
+
+    feed.follow([structs.replace(wanted, kinds=frozenset({Kind.ORDERBOOK}))])
+    feed.follow([wanted])
+    feed._take_trade(trade(9))
+
+    assert not gaps
+
+
+async def test_feed_fetches_no_trades_that_are_not_recorded(
+    client: BinanceRest,
+) -> None:
+    feed, gaps = told_feed(client)
+    feed.follow([FollowedInstrument("BTCUSDT", "BTCUSDT", 2, is_recorded=False)])
+    feed._make_backfill(client)[0].close()
+
+    feed._take_trade(trade(5))
+    feed._take_trade(trade(9))
+
+    assert len(gaps) == 1
+    assert feed._backfill is not None
+    assert feed._backfill.waiting == 0
+
+
+def told_feed(client: BinanceRest) -> tuple[BinanceFeed, list[UpstreamGap]]:
+    """Return a feed of trades that is not connected, and the gaps that it tells."""
+    gaps: list[UpstreamGap] = []
+    feed = BinanceFeed("ws://127.0.0.1:1", {Kind.TRADE: "trade"}, client)
+    feed.on_gap, feed.on_missed = gaps.append, lambda trades: None
+    return feed, gaps
