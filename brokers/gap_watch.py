@@ -15,7 +15,7 @@ from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, Key, UpstreamGap
 from brokers.gap_store import GapStore
 from brokers.gaps import GapFinder
-from history.feed_gaps import STORED_KINDS, FeedGapRow
+from history.feed_gaps import STORED_KINDS, FeedGapRow, FilledSpan
 from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
 from marketdata.market_calendar import open_spans
@@ -24,6 +24,8 @@ from marketdata.records import KINDS, Record
 
 LOOK_S = 1.0
 PREPARE_TIMEOUT_S = 5.0
+# How often it is looked whether what was fetched is stored, and for how long.
+CLOSE_LOOKS = 120
 MAX_WAITING = 10_000  # while Redis or the database is away; the oldest go first
 
 log = structlog.get_logger(__name__)
@@ -59,6 +61,8 @@ class GapWatch:
         self._last_told: dict[Key, UpstreamGap] = {}
         self._untold: deque[UpstreamGap] = deque(maxlen=MAX_WAITING)
         self._unstored: deque[FeedGapRow] = deque(maxlen=MAX_WAITING)
+        self._filled: deque[FilledSpan] = deque(maxlen=MAX_WAITING)
+        self._looks_left = 0
         self._wake = asyncio.Event()
         self._log = log.bind(broker=broker)
 
@@ -137,6 +141,14 @@ class GapWatch:
             self._unstored.append(row)
         self._wake.set()
 
+    def fill(self, symbol: str, from_us: int, to_us: int) -> None:
+        """Have gaps of the symbol's trades forgotten that have none missing any more.
+
+        What was fetched of them, between two times, is on its way into the store.
+        """
+        self._filled.append(FilledSpan(symbol, from_us, to_us))
+        self._looks_left = CLOSE_LOOKS
+
     async def run(self) -> None:
         """Tell and store what is found. Never returns."""
         while True:
@@ -145,6 +157,7 @@ class GapWatch:
                 self.tell(gap)
             await self._send()
             await self._keep()
+            await self._close_filled()
 
     async def drain(self) -> bool:
         """Store what waits; False if something could not be stored."""
@@ -204,6 +217,20 @@ class GapWatch:
         else:
             self._log.info("gaps stored", gaps=stored)
         _forget(self._unstored, rows)
+
+    async def _close_filled(self) -> None:
+        """Look at all that was fetched lately: a gap may have more than one hole."""
+        if self._store is None or not self._filled or self._unstored:
+            return
+        try:
+            closed, left = await self._store.close_filled(list(self._filled))
+        except (django.db.Error, LeaseLost):
+            return
+        if closed:
+            self._log.info("gaps filled", gaps=closed)
+        self._looks_left -= 1
+        if not left or self._looks_left <= 0:
+            self._filled.clear()
 
 
 def _forget(waiting: deque, done: list) -> None:  # type: ignore[type-arg]

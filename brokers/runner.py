@@ -90,6 +90,8 @@ class FeedRunner:
             if hasattr(feed, "on_part_lost") and hasattr(feed, "on_part_back"):
                 feed.on_part_lost = outputs.gaps.lose_part
                 feed.on_part_back = outputs.gaps.regain_part
+            if hasattr(feed, "on_filled"):
+                feed.on_filled = outputs.gaps.fill
 
     @property
     def is_live(self) -> bool:

@@ -29,6 +29,7 @@ _PATHS = {"trade": "/api/v3/historicalTrades", "aggTrade": "/api/v3/aggTrades"}
 
 
 OnMissed = Callable[[Sequence[Trade]], None]
+OnFilled = Callable[[str, int, int], None]  # symbol and times, in us
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +122,7 @@ async def fetch_page(rest: BinanceRest, hole: Hole, trade_stream: str) -> list[T
 class Backfill:
     """Fetches missed trades behind a feed; what is fetched goes to ``on_missed``.
 
+    ``on_filled`` hears of each hole that is done, by the times of the trades around it.
     Belongs to the feed, not to a connection: what is not fetched yet waits for the
     next ``run``.
     """
@@ -128,6 +130,7 @@ class Backfill:
     def __init__(
         self, rest: BinanceRest, on_missed: OnMissed, trade_stream: str
     ) -> None:
+        self.on_filled: OnFilled = lambda symbol, from_us, to_us: None
         self._rest = rest
         self._on_missed = on_missed
         self._trade_stream = trade_stream
@@ -177,6 +180,9 @@ class Backfill:
                 symbol=hole.gap.symbol,
                 found=hole.found,
             )
+            gap = hole.gap
+            if gap.from_us is not None and gap.to_us is not None:
+                self.on_filled(gap.symbol, gap.from_us, gap.to_us)
 
     def _put_back(self, hole: Hole, exc: Exception) -> None:
         """Have the others before it; after some failures it is given up."""

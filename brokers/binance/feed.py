@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from brokers.binance.backfill import Backfill, OnMissed, TradeIds
+from brokers.binance.backfill import Backfill, OnFilled, OnMissed, TradeIds
 from brokers.binance.books import Books
 from brokers.binance.converters import BROKER
 from brokers.binance.intake import Intake
@@ -47,6 +47,7 @@ class BinanceFeed:
         self.on_part_lost: OnPart = lambda keys: None
         self.on_part_back: OnPart = lambda keys: None
         self.on_missed: OnMissed | None = None
+        self.on_filled: OnFilled = lambda symbol, from_us, to_us: None
         self._address = websocket_address(base_address)
         self._suffixes = suffixes
         self._rest = rest
@@ -127,6 +128,7 @@ class BinanceFeed:
             return []
         if self._backfill is None:  # what is missing outlives a connection
             self._backfill = Backfill(rest, self.on_missed, trade_stream)
+            self._backfill.on_filled = self.on_filled
         return [self._backfill.run()]
 
     def _tell_gap(self, gap: UpstreamGap) -> None:

@@ -10,7 +10,7 @@ from brokers.connection import FeedState
 from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, Key, UpstreamGap
 from brokers.gap_watch import GapWatch
-from history.feed_gaps import FeedGapRow
+from history.feed_gaps import FeedGapRow, FilledSpan
 from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import ToldGap
 from marketdata.publisher import Publisher
@@ -28,6 +28,7 @@ class FakeStore:
     def __init__(self, ends: Mapping[Key, int]) -> None:
         self.known = ends
         self.gaps: list[FeedGapRow] = []
+        self.asked: list[list[FilledSpan]] = []
         self.is_away = False
         self.is_superseded = False
 
@@ -43,6 +44,11 @@ class FakeStore:
         self._check()
         self.gaps += gaps
         return len(gaps)
+
+    async def close_filled(self, spans: Sequence[FilledSpan]) -> tuple[int, int]:
+        self._check()
+        self.asked.append(list(spans))
+        return (1, 0) if len(self.asked) == 3 else (0, 1)
 
     def _check(self) -> None:
         if self.is_away:
@@ -213,3 +219,19 @@ async def test_gap_that_the_feed_tells_leaves_out_a_closed_market() -> None:
         (sunday, sunday + 7),
     ]
     assert len(rig.store.gaps) == 2
+
+
+async def test_gap_that_was_filled_is_forgotten_once_its_trades_are_stored() -> None:
+    rig = Rig()
+    rig.store.is_away = True
+
+    rig.watch.tell(GAP)
+    rig.watch.fill("EURUSD", 3, 9)
+    async with rig.running():
+        await asyncio.sleep(0.03)
+        rig.store.is_away = False
+        await until(lambda: len(rig.store.asked) == 3)
+        await asyncio.sleep(0.03)
+
+    assert rig.store.asked == [[FilledSpan("EURUSD", 3, 9)]] * 3
+    assert len(rig.store.gaps) == 1  # told before
