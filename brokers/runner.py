@@ -1,6 +1,7 @@
 """Runs one broker's feed: publishes and stores what it delivers, talks with hubs."""
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from brokers.feed import Feed
 from brokers.following import Following, LoadInstruments
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
+from brokers.repeats import Repeats
 from brokers.run_together import run_together, unless
 from brokers.state_watch import StateWatch
 from marketdata.publisher import Publisher
@@ -58,7 +60,10 @@ class Outputs(msgspec.Struct, frozen=True):
 
 
 class FeedRunner:
-    """One feed with its outputs; ``load_instruments`` None: it has no instruments."""
+    """One feed with its outputs; ``load_instruments`` None: it has no instruments.
+
+    ``repeats`` may be told what earlier processes stored last.
+    """
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class FeedRunner:
         timing: Timing,
     ) -> None:
         self.connection = KeptConnection(feed, timing)
+        self.repeats = Repeats()
         self._feed = feed
         self._outputs = outputs
         self._following: Following | None = None
@@ -90,6 +96,8 @@ class FeedRunner:
             if hasattr(feed, "on_part_lost") and hasattr(feed, "on_part_back"):
                 feed.on_part_lost = outputs.gaps.lose_part
                 feed.on_part_back = outputs.gaps.regain_part
+            if hasattr(feed, "on_repeated"):
+                feed.on_repeated = outputs.gaps.take_repeated
             if hasattr(feed, "on_filled"):
                 feed.on_filled = outputs.gaps.fill
 
@@ -148,6 +156,10 @@ class FeedRunner:
         return parts
 
     def _enter(self, state: FeedState) -> None:
+        if state is FeedState.LIVE:
+            self.repeats.begin(time.time_ns() // 1_000)
+        elif state is FeedState.LOST:
+            self.repeats.expect(self._outputs.publisher.lasts())
         for watch in (self._outputs.gaps, self._outputs.states):
             if watch is not None:
                 watch.enter(state)
@@ -157,6 +169,10 @@ class FeedRunner:
         publisher, recorder = outputs.publisher, outputs.recorder
         if outputs.gaps is not None and outputs.gaps.is_open:
             outputs.gaps.take(records)
+        if self.repeats.is_expecting:
+            count = len(records)
+            records = self.repeats.without(records)
+            self._feed.counters.repeated += count - len(records)
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch

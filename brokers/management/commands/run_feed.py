@@ -24,7 +24,7 @@ from brokers.exceptions import (
     UnknownAdapter,
 )
 from brokers.feed_outputs import feed_outputs, hub_link, lease_recorder
-from brokers.last_trades import last_trades
+from brokers.last_stored import last_ticks, last_trades
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
@@ -103,10 +103,11 @@ async def _turn(
     """Run the feed until ``over``; False if something was left unsent or unstored."""
     account = await sync_to_async(usable_credentials)(name)
     feed = build_feed(name, settings, account)
-    recorder = None
+    recorder, lasts = None, None
     if lease is not None and not isinstance(feed, ReplayFeed):
         recorder = lease_recorder(lease)
         await unless(over, recorder.replay())
+        lasts = await unless(over, last_ticks(feed.broker))
         if isinstance(feed, BinanceFeed):
             feed.on_missed = store_missed(recorder)
             feed.begin_behind(await unless(over, last_trades(feed.broker)) or {})
@@ -116,6 +117,7 @@ async def _turn(
         load_instruments=load_carried(feed.broker),
         timing=_timing(),
     )
+    runner.repeats.expect(lasts or ())
     return await _beside_private(name, runner.run(over))
 
 
