@@ -26,7 +26,8 @@ fuzz-ws: venv  ## send the server 100,000 broken WebSocket frames
 	    $(VENV)/python -m pytest tests/test_malformed.py $(ARGS)
 
 check: venv  ## lint and types
-	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy
+	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy \
+	    && $(VENV)/python -m services page --types
 
 fmt: venv  ## format the code
 	@$(VENV)/ruff check --fix . ; $(VENV)/ruff format .

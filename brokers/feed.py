@@ -1,7 +1,7 @@
 """What a broker's feed is to the runner, and the values that they exchange."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -87,4 +87,15 @@ class Feed(Protocol):
 
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.
+        """
+
+
+@runtime_checkable
+class AccountFeed(Protocol):
+    """A feed that shows a broker credentials."""
+
+    def use_account_of(self, other: Any) -> None:
+        """Use another feed's credentials from the next connection on.
+
+        What is known of the records that came stays.
         """

@@ -8,6 +8,8 @@ from django.conf import settings
 
 from brokers.bucket_store import BucketStore
 from brokers.feed import Feed
+from brokers.feed_answers import FeedAnswers
+from brokers.gap_closing import GapCloser
 from brokers.gap_store import FeedGapStore
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink, Layers
@@ -53,7 +55,14 @@ def feed_outputs(
         hubs=hubs,
         gaps=gaps,
         states=StateWatch(store) if store else None,
+        closer=GapCloser(feed.broker, store) if store else None,
+        answers=feed_answers(feed),
     )
+
+
+def feed_answers(feed: Feed) -> FeedAnswers:
+    """Return what answers questions to all processes."""
+    return FeedAnswers(feed.broker, get_channel_layer("control"))
 
 
 def hub_link(

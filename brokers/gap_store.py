@@ -33,13 +33,6 @@ class GapStore(Protocol):
             LeaseLost: none was stored, another process is the feed now.
         """
 
-    async def close_filled(self, spans: Sequence[FilledSpan]) -> tuple[int, int]:
-        """Forget gaps whose trades are all stored now; return how many, and are left.
-
-        Raises:
-            LeaseLost: none was forgotten, another process is the feed now.
-        """
-
 
 class FeedGapStore:
     """Gaps and state of one broker's feed in the database, while ``guard`` lets us."""
@@ -76,8 +69,8 @@ class FeedGapStore:
         store = database_sync_to_async(store_feed_gaps)
         return await store(self._broker, gaps, guard=self._guard)
 
-    async def close_filled(self, spans: Sequence[FilledSpan]) -> tuple[int, int]:
-        """Forget gaps whose trades are all stored now; return how many, and are left.
+    async def close_filled(self, spans: Sequence[FilledSpan]) -> int:
+        """Forget gaps whose trades are all stored now; return how many.
 
         Raises:
             LeaseLost: none was forgotten, another process is the feed now.

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 import django.db
 import msgspec
@@ -15,7 +16,8 @@ from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, Key, UpstreamGap
 from brokers.gap_store import GapStore
 from brokers.gaps import GapFinder
-from history.feed_gaps import STORED_KINDS, FeedGapRow, FilledSpan
+from brokers.run_together import run_together
+from history.feed_gaps import STORED_KINDS, FeedGapRow
 from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
 from marketdata.market_calendar import open_spans
@@ -23,9 +25,8 @@ from marketdata.publisher import BatchLayer, Publisher
 from marketdata.records import KINDS, Record
 
 LOOK_S = 1.0
+KEEP_PAUSE_S = 0.1
 PREPARE_TIMEOUT_S = 5.0
-# How often it is looked whether what was fetched is stored, and for how long.
-CLOSE_LOOKS = 120
 MAX_WAITING = 10_000  # while Redis or the database is away; the oldest go first
 
 log = structlog.get_logger(__name__)
@@ -61,9 +62,7 @@ class GapWatch:
         self._last_told: dict[Key, UpstreamGap] = {}
         self._untold: deque[UpstreamGap] = deque(maxlen=MAX_WAITING)
         self._unstored: deque[FeedGapRow] = deque(maxlen=MAX_WAITING)
-        self._filled: deque[FilledSpan] = deque(maxlen=MAX_WAITING)
-        self._looks_left = 0
-        self._wake = asyncio.Event()
+        self._has_untold, self._has_unstored = asyncio.Event(), asyncio.Event()
         self._log = log.bind(broker=broker)
 
     @property
@@ -144,25 +143,12 @@ class GapWatch:
             to_us = self._now_us() if gap.to_us is None else gap.to_us
             row = FeedGapRow(gap.symbol, gap.kind, gap.from_us, to_us, gap.reason)
             self._unstored.append(row)
-        self._wake.set()
-
-    def fill(self, symbol: str, from_us: int, to_us: int) -> None:
-        """Have gaps of the symbol's trades forgotten that have none missing any more.
-
-        What was fetched of them, between two times, is on its way into the store.
-        """
-        self._filled.append(FilledSpan(symbol, from_us, to_us))
-        self._looks_left = CLOSE_LOOKS
+            self._has_unstored.set()
+        self._has_untold.set()
 
     async def run(self) -> None:
-        """Tell and store what is found. Never returns."""
-        while True:
-            await self._wait()
-            for gap in self._finder.settle(self._now_us(), self._symbols()):
-                self.tell(gap)
-            await self._send()
-            await self._keep()
-            await self._close_filled()
+        """Tell what is found, and store it, which may take its time. Never returns."""
+        await run_together(self._tell_all(), self._keep_all())
 
     async def drain(self) -> bool:
         """Store what waits; False if something could not be stored."""
@@ -181,13 +167,19 @@ class GapWatch:
     def _symbols(self) -> set[str]:
         return {item.symbol for item in self.followed()}
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
+    async def _tell_all(self) -> None:
+        while True:
+            await _wait(self._has_untold)
+            for gap in self._finder.settle(self._now_us(), self._symbols()):
+                self.tell(gap)
+            await self._send()
+
+    async def _keep_all(self) -> None:
+        while True:
+            await _wait(self._has_unstored)
+            await self._keep()
+            # All topics' gaps end within moments: a few statements store them.
+            await asyncio.sleep(KEEP_PAUSE_S)
 
     async def _send(self) -> None:
         gaps = list(self._untold)
@@ -223,19 +215,13 @@ class GapWatch:
             self._log.info("gaps stored", gaps=stored)
         _forget(self._unstored, rows)
 
-    async def _close_filled(self) -> None:
-        """Look at all that was fetched lately: a gap may have more than one hole."""
-        if self._store is None or not self._filled or self._unstored:
-            return
-        try:
-            closed, left = await self._store.close_filled(list(self._filled))
-        except (django.db.Error, LeaseLost):
-            return
-        if closed:
-            self._log.info("gaps filled", gaps=closed)
-        self._looks_left -= 1
-        if not left or self._looks_left <= 0:
-            self._filled.clear()
+
+async def _wait(event: asyncio.Event) -> None:
+    """Return when the event is set, or after a while."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_S):
+            await event.wait()
+    event.clear()
 
 
 def _forget(waiting: deque, done: list) -> None:  # type: ignore[type-arg]

@@ -44,7 +44,7 @@ class Lease:
     """This process's part in the lease of one broker.
 
     ``epoch`` is that of the current turn, 0 before the first. The lease is free
-    ``expiry_s`` after its holder's last sign of life.
+    ``expiry_s`` after its holder's last sign of life. ``name`` is for logs.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Lease:
         store: Store,
         *,
         expiry_s: float,
+        name: str = "feed",
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.epoch = 0
@@ -64,6 +65,7 @@ class Lease:
         self._is_away = False
         self._superseded = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
+        self._name = name
         self._log = log.bind(broker=store.broker)
 
     async def acquire(self) -> int:
@@ -98,7 +100,7 @@ class Lease:
                 if answered_s - looked_s > self._expiry_s / 2:
                     expires_from_s = answered_s + self._expiry_s
                 if not was_told:
-                    self._log.info("feed stands by: another process is active")
+                    self._log.info(f"{self._name} stands by: another process is active")
                 is_standby = was_told = True
             await asyncio.sleep(min(MAX_LOOK_S, self._renew_s))
 
@@ -153,7 +155,7 @@ class Lease:
 
     def _begin(self, epoch: int, *, is_ours: bool) -> int:
         self.epoch, self._is_ours = epoch, is_ours
-        self._log.info("feed is the active one", epoch=epoch)
+        self._log.info(f"{self._name} is the active one", epoch=epoch)
         return epoch
 
     def _note_away(self, exc: Exception) -> None:

@@ -19,17 +19,14 @@ class TradeStore(Protocol):
 def store_missed(store: TradeStore) -> Callable[[Sequence[Trade]], None]:
     """Return what stores missed trades, ascending ones, without publishing them.
 
-    A symbol's come page by page; an instant may go over two of them. Trades that are
-    stored already are recognised there by their time and id.
+    Trades that are stored already are recognised there by their time and id.
     """
-    last, place = ("", -1), 0
 
     def take(trades: Sequence[Trade]) -> None:
-        nonlocal last, place
+        time_us, place = -1, 0
         for trade in trades:
-            instant = trade.symbol, trade.time_us
-            place = place + 1 if instant == last else 0
-            last = instant
+            place = place + 1 if trade.time_us == time_us else 0
+            time_us = trade.time_us
             store.append(trade, _EPOCH, place)
 
     return take

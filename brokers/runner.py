@@ -10,12 +10,18 @@ import structlog
 
 from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.feed import Feed
+from brokers.feed_answers import FeedAnswers, FeedCounts
+from brokers.feed_hooks import listen_to
+from brokers.feed_metrics import feed_metrics
 from brokers.following import Following, LoadInstruments
+from brokers.gap_closing import GapCloser
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
 from brokers.repeats import Repeats
 from brokers.run_together import run_together, unless
 from brokers.state_watch import StateWatch
+from marketdata.lag_histogram import LagHistogram
+from marketdata.metric_families import Family
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -33,6 +39,11 @@ class RecordStore(Protocol):
     """What the runner needs of the recorder."""
 
     counters: Any
+    lag: LagHistogram
+
+    @property
+    def held(self) -> int:
+        """Rows that are not stored yet."""
 
     def append(self, record: Tick | Trade, epoch: int, number: int) -> None:
         """Take a record for storing; never blocks."""
@@ -57,6 +68,8 @@ class Outputs(msgspec.Struct, frozen=True):
     hubs: HubLink | None = None
     gaps: GapWatch | None = None
     states: StateWatch | None = None
+    closer: GapCloser | None = None
+    answers: FeedAnswers | None = None
 
 
 class FeedRunner:
@@ -78,6 +91,8 @@ class FeedRunner:
         self._feed = feed
         self._outputs = outputs
         self._following: Following | None = None
+        self._last: Record | None = None
+        self._lag = LagHistogram()
         if load_instruments is not None:
             self._following = Following(
                 self.connection,
@@ -91,15 +106,7 @@ class FeedRunner:
         self.connection.on_state = self._enter
         if outputs.gaps is not None:
             outputs.gaps.followed = lambda: self.connection.followed
-            if hasattr(feed, "on_gap"):
-                feed.on_gap = outputs.gaps.tell
-            if hasattr(feed, "on_part_lost") and hasattr(feed, "on_part_back"):
-                feed.on_part_lost = outputs.gaps.lose_part
-                feed.on_part_back = outputs.gaps.regain_part
-            if hasattr(feed, "on_repeated"):
-                feed.on_repeated = outputs.gaps.take_repeated
-            if hasattr(feed, "on_filled"):
-                feed.on_filled = outputs.gaps.fill
+            listen_to(feed, outputs.gaps, outputs.closer)
 
     @property
     def is_live(self) -> bool:
@@ -123,6 +130,20 @@ class FeedRunner:
             self._log.info("feed stopped", drained=is_drained, **self.figures())
         return is_drained
 
+    def counts(self) -> FeedCounts:
+        """Return how the feed is now."""
+        recorder, last = self._outputs.recorder, self._last
+        return FeedCounts(
+            state=self.connection.state.value,
+            instruments=len(self.connection.followed),
+            records=self._outputs.publisher.counters.records,
+            reconnects=self.connection.reconnects,
+            stored=recorder.counters.stored if recorder else 0,
+            held=recorder.held if recorder else 0,
+            received_us=last.received_us if last else None,
+            event_us=last.time_us if last else None,
+        )
+
     def figures(self) -> dict[str, int]:
         """Return what was counted since the start."""
         received, outputs = self._feed.counters, self._outputs
@@ -137,9 +158,18 @@ class FeedRunner:
         }
         if outputs.recorder is not None:
             figures["stored"] = outputs.recorder.counters.stored
+            figures["duplicates"] = outputs.recorder.counters.duplicates
+            figures["replayed"] = outputs.recorder.counters.replayed
             figures["skipped"] = outputs.recorder.counters.skipped
             figures["unstored"] = outputs.recorder.counters.dropped
         return figures
+
+    def metrics(self) -> list[Family]:
+        """Return all of it for Prometheus."""
+        lags = {"broker": self._lag, "published": self._outputs.publisher.lag}
+        if self._outputs.recorder is not None:
+            lags["stored"] = self._outputs.recorder.lag
+        return feed_metrics(self._feed.broker, self.counts(), self.figures(), lags)
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.connection.run(self._emit), self._report_regularly()]
@@ -153,6 +183,10 @@ class FeedRunner:
             parts.append(self._outputs.gaps.run())
         if self._outputs.states is not None:
             parts.append(self._outputs.states.run())
+        if self._outputs.closer is not None:
+            parts.append(self._outputs.closer.run())
+        if self._outputs.answers is not None:
+            parts.append(self._outputs.answers.run(self))
         return parts
 
     def _enter(self, state: FeedState) -> None:
@@ -173,6 +207,9 @@ class FeedRunner:
             count = len(records)
             records = self.repeats.without(records)
             self._feed.counters.repeated += count - len(records)
+        if records:
+            self._last = last = records[-1]
+            self._lag.observe(last.received_us - last.time_us, len(records))
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch

@@ -10,7 +10,9 @@ from django.db import connection, transaction
 
 from history.models import Series
 from history.record_batch import Guard
+from history.series import get_or_create_series
 from history.timestamps import to_datetime, to_us
+from marketdata.models import Broker, Instrument
 from marketdata.records import Kind
 
 STORED_KINDS = frozenset({Kind.TICK, Kind.TRADE})
@@ -94,7 +96,7 @@ _CLOSE = """
         FROM locked
         WHERE s.id = locked.id
     )
-    SELECT (SELECT count(*) FROM closed), (SELECT count(*) FROM asked)
+    SELECT count(*) FROM closed
 """
 
 
@@ -133,6 +135,7 @@ def store_feed_gaps(
         django.db.Error: none was stored, or it is unknown; they can be given again.
     """
     rows = [gap for gap in gaps if gap.from_us < gap.to_us]
+    _make_series(broker, {gap.symbol for gap in rows})
     with connection.cursor() as cursor:
         guard(cursor)
         cursor.execute(
@@ -155,10 +158,8 @@ def close_filled_gaps(
     spans: Sequence[FilledSpan],
     *,
     guard: Guard = lambda cursor: None,
-) -> tuple[int, int]:
-    """Delete the gaps of trades in these spans that are gaps no more.
-
-    Returns how many that were, and how many are left in the spans.
+) -> int:
+    """Delete the gaps of trades in these spans that are gaps no more; return how many.
 
     The trades' own numbers say so, which follow each other by one; of a broker without
     such numbers nothing is ever filled. ``guard`` is that of ``store_feed_gaps``.
@@ -177,8 +178,17 @@ def close_filled_gaps(
                 "ends": [to_datetime(span.to_us) for span in spans],
             },
         )
-        closed, asked = cursor.fetchone()
-        return closed, asked - closed
+        return int(cursor.fetchone()[0])
+
+
+def _make_series(broker: str, symbols: set[str]) -> None:
+    """Make the series of recorded symbols whose first records are on their way."""
+    known = Series.objects.filter(broker=broker, instrument__symbol__in=symbols)
+    new = symbols - set(known.values_list("instrument__symbol", flat=True))
+    if new and Broker.objects.filter(name=broker).exists():
+        recorded = Instrument.objects.filter(symbol__in=new, record=True)
+        for symbol in recorded.values_list("symbol", flat=True):
+            get_or_create_series(symbol, broker)
 
 
 def select_ends(broker: str) -> dict[tuple[Kind, str], int]:

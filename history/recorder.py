@@ -44,8 +44,7 @@ class Recorder:
 
     ``stored_numbers`` says by group name up to which number the records of a topic are
     in the database, in the newest epoch; numbers that were dropped count as stored.
-    ``on_superseded`` is called once when the store's guard forbids to go on; what was
-    not stored stays in the journal.
+    ``on_superseded`` is called once if the guard forbids to go on; the journal stays.
 
     Args:
         flush_s: longest time in seconds that a record waits for its batch.
@@ -83,6 +82,7 @@ class Recorder:
             self._timer.closing,
             on_failure=self._note_failure,
         )
+        self.lag = self._writer.lag
 
     @property
     def held(self) -> int:

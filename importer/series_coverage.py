@@ -60,6 +60,27 @@ _SELECT_LIVE = """
      UNION ALL
 """
 
+# Of a series without data, which `series_query` does not find; there may be hours that
+# failed.
+_SELECT_UNSTORED = """
+    SELECT DISTINCT instrument.symbol,
+           instrument.type,
+           ledger.hour,
+           ledger.state,
+           ledger.rows
+      FROM marketdata_brokersymbol AS spelling
+      JOIN marketdata_instrument AS instrument ON instrument.id = spelling.instrument_id
+      LEFT JOIN history_series AS series
+        ON series.instrument_id = instrument.id
+       AND series.broker_id = spelling.broker_id
+      LEFT JOIN import_hours AS ledger
+        ON ledger.series_id = series.id
+       AND ledger.hour >= %(start)s
+       AND ledger.hour < %(end)s
+     WHERE instrument.symbol = %(symbol)s
+       AND spelling.broker_id = %(broker)s
+"""
+
 # Hour, state and rows of it; or a gap's start, "gap", 0, its end, kind and reason; or
 # since when a feed has its state, "feed", until when it was live, when it said so and
 # the state.
@@ -106,6 +127,32 @@ def plan_coverage(
         return Statement(_SELECT_LEDGER, parameters)
     parameters["sides"] = _RECORD_SIDES
     return Statement(_SELECT_LIVE + _SELECT_LEDGER, parameters)
+
+
+def plan_unstored(symbol: str, broker: str, hours: HourRange) -> Statement:
+    """Return the statement whose rows ``unstored_hours`` takes.
+
+    It finds what a broker carries and nothing is stored of, for a canonical symbol.
+    """
+    return Statement(
+        _SELECT_UNSTORED,
+        {
+            "symbol": symbol,
+            "broker": broker,
+            "start": to_datetime(hours.start_us),
+            "end": to_datetime(hours.end_us),
+        },
+    )
+
+
+def unstored_hours(
+    rows: Sequence[Sequence[Any]], hours: HourRange
+) -> list[CoveredHour]:
+    """Return what is had of each hour; nothing if the broker carries no such symbol."""
+    if not rows:
+        return []
+    known: list[Row] = [(*row[2:5], None, None, None) for row in rows if row[2]]
+    return covered_hours(known, InstrumentType(rows[0][1]), hours)
 
 
 def covered_hours(

@@ -1,11 +1,11 @@
 """Trades that were missed: noticed by their ids, fetched over REST."""
 
 import asyncio
+import random
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-import msgspec
 import structlog
 
 from brokers.binance.answers import parse_trades
@@ -19,17 +19,20 @@ from marketdata.records import Kind, Trade
 PAGE = 1_000
 # What one gap may cost: some hours of a busy market, and 150 requests at most.
 MAX_TRADES = 150_000
-# Between the attempts at one hole.
-RETRY_S = 30.0
-ATTEMPTS = 20
+# Between the attempts at one hole, doubling; about five minutes in all.
+RETRY_MIN_S = 1.0
+RETRY_MAX_S = 60.0
+ATTEMPTS = 10
 MAX_HOLES = 10_000
-# How far trades of a hole may be from the times of those around it.
-SLACK_US = 60_000_000
-_PATHS = {"trade": "/api/v3/historicalTrades", "aggTrade": "/api/v3/aggTrades"}
+# Path and weight ("Market Data endpoints", rest-api.md of binance-spot-api-docs).
+_REQUESTS = {
+    "trade": ("/api/v3/historicalTrades", 25),
+    "aggTrade": ("/api/v3/aggTrades", 4),
+}
 
 
 OnMissed = Callable[[Sequence[Trade]], None]
-OnFilled = Callable[[str, int, int], None]  # symbol and times, in us
+OnFilled = Callable[[str, int, int], None]  # symbol, between which times in us
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +46,9 @@ class TradeIds:
     def __init__(self) -> None:
         self._newest: dict[str, tuple[int, int]] = {}  # id and time
 
-    def begin_behind(self, lasts: Mapping[str, tuple[int, int]]) -> None:
-        """Take the id and time in us of trades of an earlier process, by symbol."""
-        self._newest = dict(lasts)
+    def know(self, symbol: str, trade_id: int, time_us: int) -> None:
+        """Note the newest trade that another process stored."""
+        self._newest.setdefault(symbol, (trade_id, time_us))
 
     def keep(self, symbols: Collection[str]) -> None:
         """Forget all others: what comes of them while nobody wants it is not missed."""
@@ -78,123 +81,101 @@ class TradeIds:
         return newest[0] + 1, trade.trade_id - 1
 
 
-class Hole(msgspec.Struct):
-    """Trades of a symbol that never came, ``next_id`` to ``last_id``, ascending.
+async def backfill_trades(
+    rest: BinanceRest,
+    symbol: str,
+    broker_symbol: str,
+    ids: tuple[int, int],
+    *,
+    trade_stream: str,
+) -> list[Trade]:
+    """Return the trades from the first to the last id, ascending, each once.
 
-    ``gap`` has the times of the trades around it. What was fetched is taken off.
-    """
-
-    gap: UpstreamGap
-    broker_symbol: str
-    next_id: int
-    last_id: int
-    attempts: int = 0
-    found: int = 0
-
-
-async def fetch_page(rest: BinanceRest, hole: Hole, trade_stream: str) -> list[Trade]:
-    """Return the next trades of a hole, ascending; none if Binance has no more.
-
-    They were not published live: they belong into the store alone, under epoch 0.
+    Of more than ``MAX_TRADES`` only the first are fetched. They were not published
+    live: they belong into the store alone, under epoch 0.
 
     Raises:
         RequestFailed: Binance did not answer.
         MalformedFrame: it answered something else.
     """
-    body = await rest.get(
-        _PATHS[trade_stream],
-        symbol=hole.broker_symbol,
-        fromId=hole.next_id,
-        limit=min(PAGE, hole.last_id - hole.next_id + 1),
-    )
-    received_us = time.time_ns() // 1_000
-    page = parse_trades(body, hole.gap.symbol, received_us, trade_stream=trade_stream)
-    from_us, to_us = hole.gap.from_us or 0, hole.gap.to_us or received_us
-    return [
-        trade
-        for trade in page
-        if hole.next_id <= (trade.trade_id or 0) <= hole.last_id
-        # Another stream counts otherwise: its trades of these ids are others.
-        and from_us - SLACK_US <= trade.time_us <= to_us + SLACK_US
-    ]
+    next_id, last_id = ids
+    last_id = min(last_id, next_id + MAX_TRADES - 1)
+    path, weight = _REQUESTS[trade_stream]
+    found: list[Trade] = []
+    while next_id <= last_id:
+        body = await rest.get(
+            path,
+            weight=weight,
+            symbol=broker_symbol,
+            fromId=next_id,
+            limit=min(PAGE, last_id - next_id + 1),
+        )
+        page = parse_trades(
+            body, symbol, time.time_ns() // 1_000, trade_stream=trade_stream
+        )
+        wanted = [
+            trade for trade in page if next_id <= (trade.trade_id or 0) <= last_id
+        ]
+        if not wanted:  # Binance has no more of them
+            break
+        found += wanted
+        next_id = (wanted[-1].trade_id or 0) + 1
+    return found
 
 
 class Backfill:
-    """Fetches missed trades behind a feed; what is fetched goes to ``on_missed``.
+    """Fetches missed trades behind a feed, hole by hole.
 
-    ``on_filled`` hears of each hole that is done, by the times of the trades around it.
-    Belongs to the feed, not to a connection: what is not fetched yet waits for the
-    next ``run``.
+    What waits outlives ``run``, which ends with each connection; so does the hole that
+    was being fetched then. ``name_of`` gives Binance's name of a symbol, None if it is
+    not to be stored (any more).
     """
 
     def __init__(
-        self, rest: BinanceRest, on_missed: OnMissed, trade_stream: str
+        self, rest: BinanceRest, trade_stream: str, name_of: Callable[[str], str | None]
     ) -> None:
-        self.on_filled: OnFilled = lambda symbol, from_us, to_us: None
         self._rest = rest
-        self._on_missed = on_missed
         self._trade_stream = trade_stream
-        self._holes: deque[Hole] = deque()
-        self._wake = asyncio.Event()
+        self._name_of = name_of
+        self._holes: deque[tuple[str, tuple[int, int]]] = deque()
+        self._has_holes = asyncio.Event()
 
-    @property
-    def waiting(self) -> int:
-        """Return how many holes are not filled yet."""
-        return len(self._holes)
-
-    def put(self, gap: UpstreamGap, broker_symbol: str, ids: tuple[int, int]) -> None:
+    def put(self, symbol: str, ids: tuple[int, int]) -> None:
         """Fetch the trades of a hole, first and last id, when its turn has come."""
         if len(self._holes) >= MAX_HOLES:
-            log.error("too many holes, trades not fetched", symbol=gap.symbol, ids=ids)
+            log.error("too many holes of trades", broker=BROKER, symbol=symbol, ids=ids)
             return
-        first_id, last_id = ids
-        last_id = min(last_id, first_id + MAX_TRADES - 1)
-        self._holes.append(Hole(gap, broker_symbol, first_id, last_id))
-        self._wake.set()
+        self._holes.append((symbol, ids))
+        self._has_holes.set()
 
-    async def run(self) -> None:
-        """Fetch what is missing, hole by hole. Never returns."""
+    async def run(self, on_missed: OnMissed) -> None:
+        """Fetch what is missing and hand it to ``on_missed``. Never returns."""
         while True:
-            while not self._holes:
-                self._wake.clear()
-                await self._wake.wait()
-            hole = self._holes[0]
-            try:
-                page = await fetch_page(self._rest, hole, self._trade_stream)
-            except (RequestFailed, MalformedFrame) as exc:
-                self._put_back(hole, exc)
-                await asyncio.sleep(RETRY_S)
-            else:
-                self._take(hole, page)
-
-    def _take(self, hole: Hole, page: Sequence[Trade]) -> None:
-        if page:
-            self._on_missed(page)
-            hole.found += len(page)
-            hole.next_id = (page[-1].trade_id or 0) + 1
-        if not page or hole.next_id > hole.last_id:
+            await self._has_holes.wait()
+            symbol, ids = self._holes[0]
+            name = self._name_of(symbol)
+            if name is not None:
+                trades = await self._fetch(symbol, name, ids)
+                on_missed(trades)
             self._holes.popleft()
-            log.info(
-                "missed trades fetched",
-                broker=BROKER,
-                symbol=hole.gap.symbol,
-                found=hole.found,
-            )
-            gap = hole.gap
-            if gap.from_us is not None and gap.to_us is not None:
-                self.on_filled(gap.symbol, gap.from_us, gap.to_us)
+            if not self._holes:
+                self._has_holes.clear()
 
-    def _put_back(self, hole: Hole, exc: Exception) -> None:
-        """Have the others before it; after some failures it is given up."""
-        self._holes.popleft()
-        hole.attempts += 1
-        is_given_up = hole.attempts >= ATTEMPTS
-        if not is_given_up:
-            self._holes.append(hole)
-        log.warning(
-            "missed trades",
-            broker=BROKER,
-            symbol=hole.gap.symbol,
-            error=str(exc),
-            given_up=is_given_up,
-        )
+    async def _fetch(self, symbol: str, name: str, ids: tuple[int, int]) -> list[Trade]:
+        """Return the trades of a hole, none if Binance does not give them."""
+        facts = {"broker": BROKER, "symbol": symbol, "missing": ids[1] - ids[0] + 1}
+        retry_s = RETRY_MIN_S
+        for _ in range(ATTEMPTS):
+            try:
+                trades = await backfill_trades(
+                    self._rest, symbol, name, ids, trade_stream=self._trade_stream
+                )
+            except (RequestFailed, MalformedFrame) as exc:
+                log.warning("missed trades", error=str(exc), **facts)
+                await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))
+                retry_s = min(2 * retry_s, RETRY_MAX_S)
+            else:
+                log.info("missed trades fetched", found=len(trades), **facts)
+                return trades
+        log.error("missed trades given up", **facts)
+        return []

@@ -21,6 +21,7 @@ from brokers.feed import (
     UpstreamGap,
 )
 from brokers.run_together import run_together
+from history.trade_holes import StoredTrades
 from marketdata.records import Kind, Trade
 
 
@@ -52,9 +53,12 @@ class BinanceFeed:
         self._suffixes = suffixes
         self._rest = rest
         self._trade_ids = TradeIds()
+        trade_stream = suffixes.get(Kind.TRADE)
+        self._backfill: Backfill | None = None
+        if rest is not None and trade_stream is not None:
+            self._backfill = Backfill(rest, trade_stream, self._name_of)
         self._instruments: Sequence[FollowedInstrument] = ()
         self._books: Books | None = None
-        self._backfill: Backfill | None = None
         self._intake: Intake | None = None
         self._lanes: Lanes | None = None
 
@@ -71,11 +75,13 @@ class BinanceFeed:
         if self._books is not None:
             self._books.drop(self._with_book(before) - self._with_book(instruments))
 
-    def begin_behind(self, lasts: Mapping[str, tuple[int, int]]) -> None:
-        """Take what came behind these trades, by symbol their id and time in us, for
-        missed: an earlier process stored them. Before ``follow``.
-        """
-        self._trade_ids.begin_behind(lasts)
+    def learn(self, stored: Iterable[StoredTrades]) -> None:
+        """Note what is stored of trades, so that what lacks is noticed and fetched."""
+        for item in stored:
+            self._trade_ids.know(item.symbol, item.newest_id, item.newest_us)
+            if self._backfill is not None:
+                for hole in item.holes:
+                    self._backfill.put(item.symbol, hole)
 
     async def run(self, emit: Emit) -> None:
         """Connect and hand records to ``emit`` until no connection is left.
@@ -90,7 +96,7 @@ class BinanceFeed:
         if self._rest is not None:
             self._books = Books(self._rest, self._tell_gap)
             parts.append(self._books.run(emit))
-            parts += self._make_backfill(self._rest)
+        parts += self._make_backfill()
         intake = self._intake = Intake(self.counters, emit, self._books)
 
         def note_subscribed(streams: Sequence[str]) -> None:
@@ -110,26 +116,33 @@ class BinanceFeed:
             self._intake = self._lanes = self._books = None
 
     def _take_trade(self, trade: Trade) -> None:
-        """Tell of trades that were missed before this one; have them fetched."""
+        """Tell of trades that were missed before this one."""
         missing = self._trade_ids.missing(trade)
-        gap = self._trade_ids.take(trade)
-        if gap is None or missing is None:
-            return
-        self._tell_gap(gap)
-        if self._backfill is None:
-            return
-        for item in self._instruments:
-            if item.symbol == trade.symbol and item.is_recorded:
-                self._backfill.put(gap, item.broker_symbol.upper(), missing)
+        if (gap := self._trade_ids.take(trade)) is not None:
+            self._tell_gap(gap)
+            if self._backfill and self.on_missed and missing is not None:
+                self._backfill.put(trade.symbol, missing)
 
-    def _make_backfill(self, rest: BinanceRest) -> list[Coroutine[Any, Any, None]]:
-        trade_stream = self._suffixes.get(Kind.TRADE)
-        if self.on_missed is None or trade_stream is None:
+    def _make_backfill(self) -> list[Coroutine[Any, Any, None]]:
+        if self._backfill is None or self.on_missed is None:
             return []
-        if self._backfill is None:  # what is missing outlives a connection
-            self._backfill = Backfill(rest, self.on_missed, trade_stream)
-            self._backfill.on_filled = self.on_filled
-        return [self._backfill.run()]
+        on_missed = self.on_missed
+
+        def take(trades: Sequence[Trade]) -> None:
+            on_missed(trades)
+            if trades:
+                first, last = trades[0], trades[-1]
+                self.on_filled(first.symbol, first.time_us - 1, last.time_us + 1)
+
+        return [self._backfill.run(take)]
+
+    def _name_of(self, symbol: str) -> str | None:
+        names = (
+            item.broker_symbol.upper()
+            for item in self._instruments
+            if item.symbol == symbol and item.is_recorded
+        )
+        return next(names, None)
 
     def _tell_gap(self, gap: UpstreamGap) -> None:
         self.counters.gaps += 1

@@ -4,13 +4,14 @@ from contextlib import asynccontextmanager
 
 import django.db
 import pytest
+from msgspec import structs
 
 from brokers import gap_watch as module
 from brokers.connection import FeedState
 from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, Key, UpstreamGap
 from brokers.gap_watch import GapWatch
-from history.feed_gaps import FeedGapRow, FilledSpan
+from history.feed_gaps import FeedGapRow
 from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import ToldGap
 from marketdata.publisher import Publisher
@@ -28,7 +29,6 @@ class FakeStore:
     def __init__(self, ends: Mapping[Key, int]) -> None:
         self.known = ends
         self.gaps: list[FeedGapRow] = []
-        self.asked: list[list[FilledSpan]] = []
         self.is_away = False
         self.is_superseded = False
 
@@ -44,11 +44,6 @@ class FakeStore:
         self._check()
         self.gaps += gaps
         return len(gaps)
-
-    async def close_filled(self, spans: Sequence[FilledSpan]) -> tuple[int, int]:
-        self._check()
-        self.asked.append(list(spans))
-        return (1, 0) if len(self.asked) == 3 else (0, 1)
 
     def _check(self) -> None:
         if self.is_away:
@@ -191,6 +186,27 @@ async def test_gap_waits_while_redis_or_the_database_is_away() -> None:
     assert len(rig.layer.gaps) == len(rig.store.gaps) == 1
 
 
+async def test_gap_is_told_while_the_database_takes_its_time() -> None:
+    rig = Rig()
+    may_end = asyncio.Event()
+    store = rig.store.store
+
+    async def store_late(gaps: Sequence[FeedGapRow]) -> int:
+        await may_end.wait()
+        return await store(gaps)
+
+    rig.store.store = store_late
+    async with rig.running():
+        rig.watch.tell(GAP)
+        await until(lambda: len(rig.layer.gaps) == 1)
+        rig.watch.tell(structs.replace(GAP, from_us=9))
+        await until(lambda: len(rig.layer.gaps) == 2)
+        assert rig.store.gaps == []
+
+        may_end.set()
+        await until(lambda: len(rig.store.gaps) == 2)
+
+
 async def test_gap_of_a_process_without_the_lease_is_left_to_the_holder() -> None:
     rig, ends = Rig(), []
     rig.watch.on_superseded = lambda: ends.append("turn")
@@ -219,22 +235,6 @@ async def test_gap_that_the_feed_tells_leaves_out_a_closed_market() -> None:
         (sunday, sunday + 7),
     ]
     assert len(rig.store.gaps) == 2
-
-
-async def test_gap_that_was_filled_is_forgotten_once_its_trades_are_stored() -> None:
-    rig = Rig()
-    rig.store.is_away = True
-
-    rig.watch.tell(GAP)
-    rig.watch.fill("EURUSD", 3, 9)
-    async with rig.running():
-        await asyncio.sleep(0.03)
-        rig.store.is_away = False
-        await until(lambda: len(rig.store.asked) == 3)
-        await asyncio.sleep(0.03)
-
-    assert rig.store.asked == [[FilledSpan("EURUSD", 3, 9)]] * 3
-    assert len(rig.store.gaps) == 1  # told before
 
 
 async def test_price_that_a_new_stream_repeats_tells_that_nothing_is_missing() -> None:

@@ -12,9 +12,7 @@ def test_missed_trades_are_stored_as_not_published_by_their_place() -> None:
         for number, time_us in enumerate(times)
     ]
 
-    store = store_missed(recorder)
-    store(trades[:2])
-    store(trades[2:])
+    store_missed(recorder)(trades)
 
     assert [record for record, _, _ in recorder.rows] == trades
     assert {epoch for _, epoch, _ in recorder.rows} == {0}

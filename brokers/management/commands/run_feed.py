@@ -15,20 +15,21 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from brokers.account_store import usable_credentials
+from brokers.account_watch import account_watched
 from brokers.binance.feed import BinanceFeed
 from brokers.carried import load_carried
-from brokers.connection import Timing
+from brokers.connection import Timing, timing_of
 from brokers.exceptions import (
     InvalidCredentials,
     InvalidFeedSetting,
     UnknownAdapter,
 )
-from brokers.feed_outputs import feed_outputs, hub_link, lease_recorder
-from brokers.last_stored import last_ticks, last_trades
+from brokers.feed_outputs import feed_answers, feed_outputs, hub_link, lease_recorder
+from brokers.last_stored import last_ticks
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
-from brokers.missed_trades import store_missed
+from brokers.missed_trade_fetching import fetch_missed
 from brokers.private_serving import serve_beside
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
@@ -86,7 +87,7 @@ async def _run(name: str, *, watches_input: bool) -> bool:
     if name == REDIS:
         feed = build_feed(name, settings)
         assert isinstance(feed, RedisFeed)
-        return await (await _redis_runner(feed, _timing())).run(stop)
+        return await (await _redis_runner(feed, timing_of(settings))).run(stop)
     if not settings.DATABASE_URL:
         log.warning("DATABASE_URL is not set: nothing is stored")
         return await _turn(name, next_epoch(0, time.time()), None, stop)
@@ -109,16 +110,16 @@ async def _turn(
         await unless(over, recorder.replay())
         lasts = await unless(over, last_ticks(feed.broker))
         if isinstance(feed, BinanceFeed):
-            feed.on_missed = store_missed(recorder)
-            feed.begin_behind(await unless(over, last_trades(feed.broker)) or {})
+            await unless(over, fetch_missed(feed, recorder))
     runner = FeedRunner(
         feed,
         feed_outputs(feed, epoch, recorder, lease),
         load_instruments=load_carried(feed.broker),
-        timing=_timing(),
+        timing=timing_of(settings),
     )
     runner.repeats.expect(lasts or ())
-    return await _beside_private(name, runner.run(over))
+    async with account_watched(account, feed, runner.connection, settings):
+        return await _beside_private(name, runner.run(over), over)
 
 
 def _serve_private_only(broker: str, *, watches_input: bool) -> None:
@@ -129,7 +130,7 @@ def _serve_private_only(broker: str, *, watches_input: bool) -> None:
         stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
         if watches_input:
             signal_at_end_of_input()
-        await _beside_private(broker, _wait(stop))
+        await _beside_private(broker, _wait(stop), stop)
 
     uvloop.run(run())
 
@@ -139,24 +140,16 @@ async def _wait(stop: asyncio.Event) -> bool:
     return True
 
 
-async def _beside_private(broker: str, main: Coroutine[Any, Any, bool]) -> bool:
+async def _beside_private(
+    broker: str, main: Coroutine[Any, Any, bool], stop: asyncio.Event
+) -> bool:
     return await serve_beside(
         main,
         broker,
         settings,
+        stop=stop,
         load_instruments=load_carried(broker),
-        timing=_timing(),
-    )
-
-
-def _timing() -> Timing:
-    return Timing(
-        silence_s=settings.FEED_SILENCE_S,
-        reconnect_min_s=settings.RECONNECT_MIN_S,
-        reconnect_max_s=settings.RECONNECT_MAX_S,
-        refresh_s=settings.CATALOG_REFRESH_S,
-        grace_s=settings.FEED_GRACE_S,
-        reset_s=settings.RECONNECT_RESET_S,
+        timing=timing_of(settings),
     )
 
 
@@ -169,7 +162,7 @@ async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:
     hubs.on_change = feed.demand
     return FeedRunner(
         feed,
-        Outputs(publisher, hubs=hubs),
+        Outputs(publisher, hubs=hubs, answers=feed_answers(feed)),
         load_instruments=None,
         timing=msgspec.structs.replace(
             timing,

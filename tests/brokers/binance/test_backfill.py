@@ -1,17 +1,16 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from msgspec import structs
 
 from brokers.binance import backfill, rest
-from brokers.binance.backfill import Backfill, TradeIds
+from brokers.binance.backfill import Backfill, TradeIds, backfill_trades
 from brokers.binance.feed import BinanceFeed
 from brokers.binance.rest import BinanceRest
-from brokers.exceptions import FeedLost
+from brokers.exceptions import FeedLost, MalformedFrame, RequestFailed
 from brokers.feed import FollowedInstrument, UpstreamGap
+from history.trade_holes import StoredTrades
 from marketdata.records import Kind, Record, Side, Trade
 from tests.brokers.replay_server import ReplayServer
 from tests.marketdata.polling import until
@@ -50,49 +49,29 @@ def old_trades(fields: dict[str, str]) -> list[dict]:
 
 @pytest.fixture
 def client(server: ReplayServer, monkeypatch: pytest.MonkeyPatch) -> BinanceRest:
-    monkeypatch.setattr(rest, "REQUESTS_PER_S", 100.0)
+    monkeypatch.setattr(rest, "WEIGHT_PER_S", 5_000.0)
     server.answers["/api/v3/historicalTrades"] = old_trades
     return BinanceRest(server.rest_address)
 
 
-@asynccontextmanager
-async def filling(
-    client: BinanceRest,
-    ids: tuple[int, int],
-    *,
-    stream: str = "trade",
-    times: tuple[int | None, int | None] = (None, None),
-) -> AsyncIterator[tuple[Backfill, list[Trade]]]:
-    """Fill one hole while the context lasts."""
-    found: list[Trade] = []
-    filler = Backfill(client, found.extend, stream)
-    gap = UpstreamGap("BTCUSDT", Kind.TRADE, *times, "")
-    filler.put(gap, "BTCUSDT", ids)
-    task = asyncio.create_task(filler.run())
-    try:
-        yield filler, found
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+async def ids_of(client: BinanceRest, first: int, last: int) -> list[int | None]:
+    trades = await backfill_trades(
+        client, "BTCUSDT", "BTCUSDT", (first, last), trade_stream="trade"
+    )
+    return [item.trade_id for item in trades]
 
 
-async def filled(client: BinanceRest, first: int, last: int) -> list[int | None]:
-    async with filling(client, (first, last)) as (filler, found):
-        await until(lambda: not filler.waiting)
-    return [item.trade_id for item in found]
-
-
-async def test_backfill_brings_all_in_order_over_several_pages(
+async def test_backfill_returns_all_in_order_over_several_pages(
     server: ReplayServer, client: BinanceRest
 ) -> None:
-    assert await filled(client, 5, 2_300) == list(range(5, 2_301))
+    assert await ids_of(client, 5, 2_300) == list(range(5, 2_301))
     assert [fields["fromId"] for _, fields in server.asked] == ["5", "1005", "2005"]
 
 
 async def test_backfill_gives_trades_as_the_stream_does(client: BinanceRest) -> None:
-    async with filling(client, (8, 8)) as (_, trades):
-        await until(lambda: trades)
-    (found,) = trades
+    (found,) = await backfill_trades(
+        client, "BTCUSDT", "BTCUSDT", (8, 8), trade_stream="trade"
+    )
 
     assert (found.trade_id, found.price, found.size) == (8, 8.5, 0.25)
     assert (found.side, found.time_us) == (Side.SELL, 1_000 * (FIRST_MS + 8))
@@ -104,15 +83,15 @@ async def test_backfill_of_aggregate_trades_asks_for_those(
     row = {"a": 7, "p": "2.5", "q": "1", "f": 70, "l": 71, "T": FIRST_MS, "m": False}
     server.answers["/api/v3/aggTrades"] = lambda fields: [row | {"M": True}]
 
-    async with filling(client, (7, 7), stream="aggTrade") as (_, trades):
-        await until(lambda: trades)
-    (found,) = trades
+    (found,) = await backfill_trades(
+        client, "BTCUSDT", "BTCUSDT", (7, 7), trade_stream="aggTrade"
+    )
 
     assert (found.trade_id, found.price, found.side) == (7, 2.5, Side.BUY)
 
 
 async def test_backfill_ends_where_binance_has_no_more(client: BinanceRest) -> None:
-    assert await filled(client, 2_990, 3_500) == list(range(2_990, 3_000))
+    assert await ids_of(client, 2_990, 3_500) == list(range(2_990, 3_000))
 
 
 async def test_backfill_is_bounded(
@@ -120,60 +99,19 @@ async def test_backfill_is_bounded(
 ) -> None:
     monkeypatch.setattr(backfill, "MAX_TRADES", 10)
 
-    assert await filled(client, 1, 2_000) == list(range(1, 11))
+    assert await ids_of(client, 1, 2_000) == list(range(1, 11))
 
 
-async def test_backfill_takes_no_trades_of_another_time(client: BinanceRest) -> None:
-    hour_us = 3_600_000_000
-    later_us = 1_000 * FIRST_MS + hour_us
-
-    async with filling(client, (5, 9), times=(later_us, later_us + 1)) as (
-        filler,
-        found,
-    ):
-        await until(lambda: not filler.waiting)
-
-    assert not found
-
-
-async def test_backfill_that_is_cancelled_goes_on_where_it_was(
+async def test_backfill_raises_what_went_wrong(
     server: ReplayServer, client: BinanceRest
 ) -> None:
-    hang = asyncio.Event()
-    pages = []
+    server.rest_refusals = [(503, {})]
+    with pytest.raises(RequestFailed):
+        await ids_of(client, 1, 2)
 
-    class Rest:
-        async def get(self, path: str, **fields: int) -> bytes:
-            pages.append(fields["fromId"])
-            if len(pages) == 2:
-                await hang.wait()
-            return await client.get(path, **fields)
-
-    async with filling(Rest(), (5, 2_300)) as (filler, found):  # type: ignore[arg-type]
-        await until(lambda: len(pages) == 2)
-    task = asyncio.create_task(filler.run())
-    await until(lambda: not filler.waiting)
-    task.cancel()
-
-    assert [item.trade_id for item in found] == list(range(5, 2_301))
-    assert pages == [5, 1_005, 1_005, 2_005]
-
-
-@pytest.mark.parametrize("is_refused", [True, False])
-async def test_backfill_tries_again_what_failed_and_gives_up_at_last(
-    server: ReplayServer,
-    client: BinanceRest,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    is_refused: bool,
-) -> None:
-    monkeypatch.setattr(backfill, "RETRY_S", 0.0)
-    if is_refused:
-        server.rest_refusals = [(503, {})] * (backfill.ATTEMPTS - 1)
-        assert await filled(client, 1, 2) == [1, 2]
-    else:
-        server.answers["/api/v3/historicalTrades"] = lambda fields: {"no": "list"}
-        assert await filled(client, 1, 2) == []
+    server.answers["/api/v3/historicalTrades"] = lambda fields: {"no": "list"}
+    with pytest.raises(MalformedFrame):
+        await ids_of(client, 1, 2)
 
 
 async def test_feed_fetches_the_trades_that_it_missed_between_connections(
@@ -201,6 +139,72 @@ async def test_feed_fetches_the_trades_that_it_missed_between_connections(
     assert [item.trade_id for item in missed] == [11, 12, 13, 14]
     assert [item.trade_id for item in live] == [10, 15]
     assert len(gaps) == feed.counters.gaps == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_feed_fetches_what_a_process_before_it_missed(
+    server: ReplayServer, client: BinanceRest
+) -> None:
+    feed = BinanceFeed(server.address, {Kind.TRADE: "trade"}, client)
+    live: list[Record] = []
+    missed: list[Trade] = []
+    gaps: list[UpstreamGap] = []
+    feed.on_missed, feed.on_gap = missed.extend, gaps.append
+    feed.learn([StoredTrades("BTCUSDT", 20, 20_000, [(3, 4), (8, 8)])])
+    feed.follow([FollowedInstrument("BTCUSDT", "BTCUSDT", 2)])
+
+    task = asyncio.create_task(feed.run(live.extend))
+    await until(lambda: len(missed) == 3)
+    await server.send(json.dumps(stream_frame(23)))
+    await until(lambda: len(missed) == 5)
+
+    assert [item.trade_id for item in missed] == [3, 4, 8, 21, 22]
+    assert [item.trade_id for item in live] == [23]
+    assert [(item.from_us, item.reason) for item in gaps] == [
+        (20_000, "trades 21 to 22 never came")
+    ]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_feed_fetches_again_what_was_under_way_when_its_connection_was_lost(
+    server: ReplayServer, client: BinanceRest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "RETRY_MIN_S", 60.0)
+    server.rest_refusals = [(503, {})]
+    feed = BinanceFeed(server.address, {Kind.TRADE: "trade"}, client)
+    missed: list[Trade] = []
+    feed.on_missed = missed.extend
+    feed.learn([StoredTrades("BTCUSDT", 20, 20_000, [(3, 4)])])
+    feed.follow([FollowedInstrument("BTCUSDT", "BTCUSDT", 2)])
+
+    task = asyncio.create_task(feed.run(lambda records: None))
+    await until(lambda: server.asked and server.clients)
+    await server.drop()
+    with pytest.raises(FeedLost):
+        await task
+    task = asyncio.create_task(feed.run(lambda records: None))
+    await until(lambda: missed)
+
+    assert [item.trade_id for item in missed] == [3, 4]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_backfill_waits_for_an_interface_that_is_down(
+    server: ReplayServer, client: BinanceRest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "RETRY_MIN_S", 0.01)
+    server.rest_refusals = [(503, {})] * 3
+    found: list[Trade] = []
+    filling = Backfill(client, "trade", lambda symbol: symbol)
+    filling.put("BTCUSDT", (5, 6))
+
+    task = asyncio.create_task(filling.run(found.extend))
+    await until(lambda: found)
+
+    assert [item.trade_id for item in found] == [5, 6]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -255,18 +259,6 @@ def test_trade_ids_lower_id_of_a_later_time_is_of_another_stream() -> None:
     assert gap.reason == "trades 8 to 8 never came"
 
 
-def test_trade_ids_begin_behind_what_an_earlier_process_stored() -> None:
-    ids = TradeIds()
-
-    ids.begin_behind({"BTCUSDT": (5, 5_000)})
-
-    assert ids.missing(trade(8)) == (6, 7)
-    gap = ids.take(trade(8))
-    assert gap is not None
-    assert (gap.from_us, gap.to_us) == (5_000, 8_000)
-    assert ids.take(trade(8, "ETHBTC")) is None
-
-
 async def test_feed_misses_nothing_of_what_nobody_wanted(client: BinanceRest) -> None:
     feed, gaps = told_feed(client)
     wanted = FollowedInstrument("BTCUSDT", "BTCUSDT", 2, is_recorded=False)
@@ -281,23 +273,30 @@ async def test_feed_misses_nothing_of_what_nobody_wanted(client: BinanceRest) ->
 
 
 async def test_feed_fetches_no_trades_that_are_not_recorded(
-    client: BinanceRest,
+    client: BinanceRest, server: ReplayServer
 ) -> None:
     feed, gaps = told_feed(client)
-    feed.follow([FollowedInstrument("BTCUSDT", "BTCUSDT", 2, is_recorded=False)])
-    feed._make_backfill(client)[0].close()
+    missed: list[Trade] = []
+    feed.on_missed = missed.extend
+    item = FollowedInstrument("BTCUSDT", "BTCUSDT", 2)
+    other = FollowedInstrument("ETHBTC", "ETHBTC", 5, is_recorded=False)
+    feed.follow([item, other])
+    for number in (5, 9):
+        feed._take_trade(trade(number, "ETHBTC"))
+        feed._take_trade(trade(number))
 
-    feed._take_trade(trade(5))
-    feed._take_trade(trade(9))
+    (fetching,) = feed._make_backfill()
+    task = asyncio.create_task(fetching)
+    await until(lambda: missed)
+    task.cancel()
 
-    assert len(gaps) == 1
-    assert feed._backfill is not None
-    assert feed._backfill.waiting == 0
+    assert len(gaps) == 2
+    assert {fields["symbol"] for _, fields in server.asked} == {"BTCUSDT"}
 
 
 def told_feed(client: BinanceRest) -> tuple[BinanceFeed, list[UpstreamGap]]:
     """Return a feed of trades that is not connected, and the gaps that it tells."""
     gaps: list[UpstreamGap] = []
     feed = BinanceFeed("ws://127.0.0.1:1", {Kind.TRADE: "trade"}, client)
-    feed.on_gap, feed.on_missed = gaps.append, lambda trades: None
+    feed.on_gap = gaps.append
     return feed, gaps
