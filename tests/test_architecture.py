@@ -44,6 +44,7 @@ PURE = {
     "brokers/oanda/seen.py",
     "brokers/oanda/unknown.py",
     "brokers/missed_trades.py",
+    "brokers/repeats.py",
     "brokers/redis/messages.py",
     "brokers/replay/options.py",
     "brokers/simulated/faults.py",

@@ -258,3 +258,19 @@ async def test_gap_that_the_feed_tells_leaves_out_a_closed_market() -> None:
         (sunday, sunday + 7),
     ]
     assert len(rig.store.gaps) == 2
+
+
+async def test_price_that_a_new_stream_repeats_tells_that_nothing_is_missing() -> None:
+    rig = Rig()
+    last = tick(time_us=NOW_US - 5)
+    rig.watch.enter(FeedState.LIVE)
+    rig.publisher.publish([last])
+    rig.watch.enter(FeedState.LOST)
+    rig.watch.enter(FeedState.LIVE)
+
+    rig.watch.take_repeated(last)
+    rig.watch.take([tick(time_us=NOW_US + 5)])
+    await rig.watch.drain()
+
+    assert rig.layer.gaps == []
+    await rig.publisher.drain()

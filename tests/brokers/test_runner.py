@@ -123,7 +123,7 @@ async def test_figures_tell_what_the_recorder_did(rig: Rig) -> None:
 
 async def test_run_lost_connection_reconnects_and_numbers_go_on(rig: Rig) -> None:
     rig.feed = FakeFeed(FeedLost("gone"), FeedLost("gone again"))
-    rig.feed.records = [tick()]
+    rig.feed.records = [trade()]
     runner = rig.start()
 
     await until(lambda: len(rig.layer.published) == 3)
