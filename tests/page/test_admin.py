@@ -17,7 +17,7 @@ from brokers.models import BrokerAccount
 from marketdata.account_store import ensure_plans
 from marketdata.models import ApiKey, Broker
 from tests.marketdata.server_process import running_server, test_database_url
-from tests.page.axe import find_issues
+from tests.page.axe import find_issues, show_as
 from tests.page.browser import Browser, Page
 from tests.page.site import PICTURES, running_site
 
@@ -99,6 +99,14 @@ async def test_admin_shows_figures_and_has_no_serious_issue(
         await page.until(f"({feed}).includes('live') && ({feed}).includes('s ago')")
         issues = await find_issues(page)
         await page.picture(PICTURES / "admin-dashboard.png")
+        # The scheme is looked at when the page is loaded, and then kept.
+        await show_as(page, size="desktop", scheme="dark")
+        await go(page, sites[0] + "admin/", f"({feed}).includes('live')")
+        await page.picture(PICTURES / "admin-dashboard-dark.png")
+        assert await page.evaluate("document.documentElement.className") == "dark"
+        issues += await find_issues(page)
+        await go(page, sites[0] + "admin/feeds/", f"({feed}).includes('live')")
+        issues += await find_issues(page)
         loaded = await page.evaluate(
             "performance.getEntriesByType('resource').map(({name}) => name)"
         )
