@@ -15,10 +15,10 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from brokers.account_check import check_account
 from brokers.account_store import cipher
-from brokers.exceptions import AccountUnreadable, BrokerError
+from brokers.exceptions import AccountUnreadable, BrokerError, InvalidCredentials
 from brokers.instruments import followed_instruments
 from brokers.models import BrokerAccount
-from brokers.registry import adapter_of, private_names
+from brokers.registry import adapter_of, build_feed, private_names
 from marketdata.broker_credentials import MAX_CHARS, Credentials
 from marketdata.catalog_store import load_catalog
 
@@ -81,7 +81,12 @@ class BrokerAccountForm(forms.ModelForm):
         if not stored and not entered:
             raise forms.ValidationError("Enter the account's credentials.")
         if entered:
-            self.instance.encrypted = cipher().encrypt(Credentials(stored | entered))
+            account = Credentials(stored | entered)
+            try:
+                build_feed(broker.name, settings, account)
+            except InvalidCredentials as exc:
+                raise forms.ValidationError(account.hide(str(exc))) from None
+            self.instance.encrypted = cipher().encrypt(account)
         return cleaned
 
 

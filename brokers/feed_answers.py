@@ -8,7 +8,15 @@ from typing import Protocol
 
 import msgspec
 
-from marketdata.process_messages import Answer, AskFigures, FeedFigures, Question
+from marketdata.metric_families import Family
+from marketdata.own_metrics import own_metrics
+from marketdata.process_messages import (
+    Answer,
+    AskFigures,
+    AskMetrics,
+    FeedFigures,
+    Question,
+)
 from marketdata.process_talk import Answering, Layer
 from marketdata.rate_meter import RateMeter
 
@@ -37,6 +45,9 @@ class Counted(Protocol):
     def counts(self) -> FeedCounts:
         """Return how the feed is now."""
 
+    def metrics(self) -> list[Family]:
+        """Return all that it counts."""
+
 
 class FeedAnswers:
     """The ear of a feed; it names its process as the lease does, `host:pid`."""
@@ -51,17 +62,22 @@ class FeedAnswers:
         """Answer until cancelled."""
 
         def answer(question: Question) -> Answer | None:
+            if isinstance(question, AskMetrics):
+                return own_metrics.answer()
             if not isinstance(question, AskFigures):
                 return None
             return self.figures(feed.counts(), time.time_ns() // 1_000)
 
         answering = Answering(self._layer, answer)
+        own_metrics.role = "feed"
+        own_metrics.add(feed.metrics)
         answering.start()
         try:
             while True:
                 self.sample(feed.counts(), time.monotonic())
                 await asyncio.sleep(SAMPLE_S)
         finally:
+            own_metrics.remove(feed.metrics)
             await answering.close()
 
     def sample(self, counts: FeedCounts, now_s: float) -> None:

@@ -7,13 +7,17 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from brokers.connection import KeptConnection, Timing
+from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.feed import Feed
 from brokers.feed_answers import FeedAnswers, FeedCounts
+from brokers.feed_metrics import feed_metrics
 from brokers.following import Following, LoadInstruments
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
-from brokers.run_together import run_together
+from brokers.run_together import run_together, unless
+from brokers.state_watch import StateWatch
+from marketdata.lag_histogram import LagHistogram
+from marketdata.metric_families import Family
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -31,6 +35,7 @@ class RecordStore(Protocol):
     """What the runner needs of the recorder."""
 
     counters: Any
+    lag: LagHistogram
 
     @property
     def held(self) -> int:
@@ -58,6 +63,7 @@ class Outputs(msgspec.Struct, frozen=True):
     derived: Derived | None = None
     hubs: HubLink | None = None
     gaps: GapWatch | None = None
+    states: StateWatch | None = None
     answers: FeedAnswers | None = None
 
 
@@ -77,6 +83,7 @@ class FeedRunner:
         self._outputs = outputs
         self._following: Following | None = None
         self._last: Record | None = None
+        self._lag = LagHistogram()
         if load_instruments is not None:
             self._following = Following(
                 self.connection,
@@ -87,11 +94,14 @@ class FeedRunner:
             if outputs.hubs is not None:
                 outputs.hubs.on_change = self._following.demand
         self._log = log.bind(broker=feed.broker)
+        self.connection.on_state = self._enter
         if outputs.gaps is not None:
-            self.connection.on_state = outputs.gaps.enter
             outputs.gaps.followed = lambda: self.connection.followed
             if hasattr(feed, "on_gap"):
                 feed.on_gap = outputs.gaps.tell
+            if hasattr(feed, "on_part_lost") and hasattr(feed, "on_part_back"):
+                feed.on_part_lost = outputs.gaps.lose_part
+                feed.on_part_back = outputs.gaps.regain_part
 
     @property
     def is_live(self) -> bool:
@@ -106,7 +116,7 @@ class FeedRunner:
     async def run(self, stop: asyncio.Event) -> bool:
         """Run until ``stop`` is set; False if something was left unsent or unstored."""
         if self._outputs.gaps is not None:
-            await self._outputs.gaps.prepare()
+            await unless(stop, self._outputs.gaps.prepare())
         try:
             await run_together(*self._parts(), _wait(stop))
         finally:
@@ -143,9 +153,18 @@ class FeedRunner:
         }
         if outputs.recorder is not None:
             figures["stored"] = outputs.recorder.counters.stored
+            figures["duplicates"] = outputs.recorder.counters.duplicates
+            figures["replayed"] = outputs.recorder.counters.replayed
             figures["skipped"] = outputs.recorder.counters.skipped
             figures["unstored"] = outputs.recorder.counters.dropped
         return figures
+
+    def metrics(self) -> list[Family]:
+        """Return all of it for Prometheus."""
+        lags = {"broker": self._lag, "published": self._outputs.publisher.lag}
+        if self._outputs.recorder is not None:
+            lags["stored"] = self._outputs.recorder.lag
+        return feed_metrics(self._feed.broker, self.counts(), self.figures(), lags)
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.connection.run(self._emit), self._report_regularly()]
@@ -157,9 +176,16 @@ class FeedRunner:
             parts.append(self._outputs.hubs.run(self))
         if self._outputs.gaps is not None:
             parts.append(self._outputs.gaps.run())
+        if self._outputs.states is not None:
+            parts.append(self._outputs.states.run())
         if self._outputs.answers is not None:
             parts.append(self._outputs.answers.run(self))
         return parts
+
+    def _enter(self, state: FeedState) -> None:
+        for watch in (self._outputs.gaps, self._outputs.states):
+            if watch is not None:
+                watch.enter(state)
 
     def _emit(self, records: Sequence[Record]) -> None:
         outputs = self._outputs
@@ -167,7 +193,8 @@ class FeedRunner:
         if outputs.gaps is not None and outputs.gaps.is_open:
             outputs.gaps.take(records)
         if records:
-            self._last = records[-1]
+            self._last = last = records[-1]
+            self._lag.observe(last.received_us - last.time_us, len(records))
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch
@@ -190,6 +217,8 @@ class FeedRunner:
             steps.append(self._outputs.recorder.drain())
         if self._outputs.gaps is not None:
             steps.append(self._outputs.gaps.drain())
+        if self._outputs.states is not None:
+            steps.append(self._outputs.states.drain())
         try:
             async with asyncio.timeout(DRAIN_S):
                 return all(await asyncio.gather(*steps))

@@ -10,6 +10,9 @@ class CredentialsConfig(msgspec.Struct, forbid_unknown_fields=True, rename="came
     api_key: str = ""
     account_id: str = ""
 
+    def __repr__(self) -> str:
+        return "CredentialsConfig()"  # Django's error pages show settings
+
 
 class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """One entry of `brokers`; keys are server A's (COMPAT A-CF-01).
@@ -30,6 +33,9 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     def __post_init__(self) -> None:
         self.api_key = self.api_key or self.credentials.api_key
         self.account_id = self.account_id or self.credentials.account_id
+
+    def __repr__(self) -> str:
+        return f"BrokerConfig({self.name!r})"
 
 
 class ServerConfig(msgspec.Struct, forbid_unknown_fields=True):

@@ -80,6 +80,8 @@ def run_beside_services(argv: list[str]) -> int:
             "ENV_FILE": os.devnull,
             "CONFIG_FILE": os.devnull,
             "CHANNEL_PREFIX": f"exec-{os.getpid()}",
+            # Tests start hundreds of processes; each would compile all that we have.
+            "PYTHONDONTWRITEBYTECODE": "",
         }
         return subprocess.run(argv, env={**os.environ, **urls, **defaults}).returncode
 

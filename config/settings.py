@@ -4,6 +4,7 @@ from celery.schedules import crontab
 from kombu.entity import Queue
 
 from config import admin_look, databases, env
+from config.hidden import hidden_values
 from config.logs import configure_logs
 from marketdata.redis_address import celery_broker, layer_host
 
@@ -30,7 +31,7 @@ INSTALLED_APPS = [
     "brokers",
     "history",
     "importer",
-    "config",
+    "config",  # the last
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -171,6 +172,7 @@ UNFOLD = admin_look.UNFOLD
 # Forms of the admin are accepted from our own origins; behind a proxy that ends TLS
 # they arrive as http.
 CSRF_TRUSTED_ORIGINS = [item for item in env.ALLOWED_ORIGINS if "://" in item]
+CSRF_FAILURE_VIEW = "history.api_errors.csrf_failed"
 if env.BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
@@ -184,4 +186,5 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 LOGGING_CONFIG = None
-configure_logs(env.LOG_LEVEL)
+configure_logs(env.LOG_LEVEL, env.LOG_FORMAT)
+_hidden = hidden_values(globals())  # log lines are searched for them

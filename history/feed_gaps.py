@@ -9,7 +9,10 @@ import msgspec
 from django.db import connection, transaction
 
 from history.models import Series
+from history.record_batch import Guard
+from history.series import get_or_create_series
 from history.timestamps import to_datetime, to_us
+from marketdata.models import Broker, Instrument
 from marketdata.records import Kind
 
 STORED_KINDS = frozenset({Kind.TICK, Kind.TRADE})
@@ -57,16 +60,25 @@ class FeedGapRow(msgspec.Struct, frozen=True):
 
 
 @transaction.atomic
-def store_feed_gaps(broker: str, gaps: Sequence[FeedGapRow]) -> int:
+def store_feed_gaps(
+    broker: str,
+    gaps: Sequence[FeedGapRow],
+    *,
+    guard: Guard = lambda cursor: None,
+) -> int:
     """Store the gaps of a broker's series and return how many are new.
 
     Those of instruments that are not recorded are left out, as are gaps without length.
+    ``guard`` is called with the cursor at the begin of the transaction, as for records;
+    what it raises is raised here, and nothing is stored.
 
     Raises:
         django.db.Error: none was stored, or it is unknown; they can be given again.
     """
     rows = [gap for gap in gaps if gap.from_us < gap.to_us]
+    _make_series(broker, {gap.symbol for gap in rows})
     with connection.cursor() as cursor:
+        guard(cursor)
         cursor.execute(
             _STORE,
             {
@@ -79,6 +91,16 @@ def store_feed_gaps(broker: str, gaps: Sequence[FeedGapRow]) -> int:
             },
         )
         return int(cursor.fetchone()[0])
+
+
+def _make_series(broker: str, symbols: set[str]) -> None:
+    """Make the series of recorded symbols whose first records are on their way."""
+    known = Series.objects.filter(broker=broker, instrument__symbol__in=symbols)
+    new = symbols - set(known.values_list("instrument__symbol", flat=True))
+    if new and Broker.objects.filter(name=broker).exists():
+        recorded = Instrument.objects.filter(symbol__in=new, record=True)
+        for symbol in recorded.values_list("symbol", flat=True):
+            get_or_create_series(symbol, broker)
 
 
 def select_ends(broker: str) -> dict[tuple[Kind, str], int]:

@@ -44,8 +44,7 @@ class Recorder:
 
     ``stored_numbers`` says by group name up to which number the records of a topic are
     in the database, in the newest epoch; numbers that were dropped count as stored.
-    ``on_superseded`` is called once when the store's guard forbids to go on; what was
-    not stored stays in the journal.
+    ``on_superseded`` is called once if the guard forbids to go on; the journal stays.
 
     Args:
         flush_s: longest time in seconds that a record waits for its batch.
@@ -83,6 +82,7 @@ class Recorder:
             self._timer.closing,
             on_failure=self._note_failure,
         )
+        self.lag = self._writer.lag
 
     @property
     def held(self) -> int:
@@ -120,14 +120,14 @@ class Recorder:
     def unstored(self, kind: type, symbol: str) -> list[tuple[Tick | Trade, int]]:
         """Return (record, number) of all that memory holds of a kind and symbol.
 
-        In order, and all that is not stored unless ``is_behind``. A glance over all
-        rows: 0.1 ms for a second's 2,000.
+        In order, and all that is not stored unless ``is_behind``, but for what was not
+        published. A glance over all rows: 0.1 ms for a second's 2,000.
         """
         self.write_block()
         return [
             (record, number)
-            for record, _, number in self._backlog.in_memory()
-            if record.symbol == symbol and type(record) is kind
+            for record, epoch, number in self._backlog.in_memory()
+            if record.symbol == symbol and type(record) is kind and epoch
         ]
 
     async def read(self, select: Callable[[], Found]) -> Found:

@@ -91,6 +91,23 @@ class StartForm(forms.Form):
         )
 
 
+class MissingForm(StartForm):
+    """An import of what is missing of a range, also what was asked for in vain."""
+
+    kind = None
+    force = None
+
+    def queue(self, requested_by: str) -> list[ImportJob]:
+        """Queue the jobs of a valid form, and return them."""
+        values = self.cleaned_data
+        options = JobOptions(fill_gaps=True)
+        return queue_import(
+            values["instruments"],
+            values["hours"],
+            JobTerms(values["spec"], options, requested_by),
+        )
+
+
 def _instruments(values: dict[str, Any]) -> dict[str, Any]:
     texts = [text.strip() for text in values["symbols"].split(",") if text.strip()]
     return {"instruments": select_instruments(texts)}

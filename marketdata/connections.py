@@ -2,6 +2,7 @@
 
 import heapq
 import time
+from collections import Counter
 from itertools import count
 from typing import Protocol
 
@@ -13,6 +14,7 @@ class Way(Protocol):
 
     sent: int
     queued_bytes: int
+    skipped: int
 
 
 class LiveClient(Protocol):
@@ -36,7 +38,8 @@ class LiveClient(Protocol):
 class Connections:
     """Counts of this process; ``clients`` are open WebSockets in any dialect.
 
-    ``total`` are all there were since the start, ``received`` the frames of clients.
+    ``total`` are all there were since the start, ``received`` the frames of clients,
+    ``closed`` those that we closed, by code.
     """
 
     def __init__(self) -> None:
@@ -46,7 +49,9 @@ class Connections:
         self.received = 0
         self._present: dict[int, LiveClient] = {}
         self._numbers = count(1)
+        self.closed: Counter[int] = Counter()
         self._sent_before = 0
+        self._skipped_before = 0
         self._started_s = time.monotonic()
 
     def enter(self, client: LiveClient) -> int:
@@ -60,7 +65,9 @@ class Connections:
     def leave(self, number: int) -> None:
         """Count a client no more; it had entered."""
         self.clients -= 1
-        self._sent_before += self._present.pop(number).outbox.sent
+        outbox = self._present.pop(number).outbox
+        self._sent_before += outbox.sent
+        self._skipped_before += outbox.skipped
 
     def find(self, number: int) -> LiveClient | None:
         """Return the client of a number, None if it has left."""
@@ -88,6 +95,13 @@ class Connections:
         """Frames sent since the start; asks each client, so not for the hot path."""
         return self._sent_before + sum(
             client.outbox.sent for client in self._present.values()
+        )
+
+    @property
+    def skipped(self) -> int:
+        """Records that conflation left out since the start; asks each client, too."""
+        return self._skipped_before + sum(
+            client.outbox.skipped for client in self._present.values()
         )
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
+from structlog.contextvars import bind_contextvars
 
 from marketdata.admission import Refused, query_of
 from marketdata.asgi_port import AsgiPort
@@ -105,6 +106,7 @@ class LiveConsumer(AsyncConsumer):
         self._session = session = self._new_session(self.scope, client)
         listed = ListedClient(origin, session, self._outbox, self._end)
         self._number = connections.enter(listed)
+        bind_contextvars(connection=f"{self._options.facts.server}.{self._number}")
         events.info("client connected", path=origin.path, client=client.id)
         self._hub = await self._runtime.hub()
         self._catch_ups = CatchUps(self._hub, self._runtime.past(), self._outbox)
@@ -142,8 +144,6 @@ class LiveConsumer(AsyncConsumer):
             "Server shutting down",
             reconnect_ms=random.randrange(MAX_RECONNECT_MS),
         )
-
-    # What the session wants
 
     async def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -217,8 +217,6 @@ class LiveConsumer(AsyncConsumer):
             await self._perform(effect.answer(client))
             self._watch.hold_to(client)
 
-    # The end
-
     def _on_overflow(self) -> None:
         # The hub may be in the middle of the topic's sinks.
         text = "the client reads too slowly: its queue is over the limit"
@@ -229,7 +227,8 @@ class LiveConsumer(AsyncConsumer):
 
     def _close(self, close: Close) -> None:
         self._clean_up()
-        self._outbox.close(close.code, close.reason, close.frame)
+        if self._outbox.close(close.code, close.reason, close.frame):
+            connections.closed[close.code] += 1
 
     def _clean_up(self) -> None:
         if self._pairs:

@@ -166,15 +166,16 @@ class Outbox:
         self._offers.clear()
         self.queued_bytes = 0
 
-    def close(self, code: int, reason: str = "", frame: bytes | None = None) -> None:
-        """Send a last frame and close, once; what still waits is dropped."""
+    def close(self, code: int, reason: str = "", frame: bytes | None = None) -> bool:
+        """Send a last frame and close; what still waits is dropped. False if closed."""
         if self._has_ended:
-            return
+            return False
         self._has_ended = True
         self.stop()
         if frame is not None:
             self.way.write(Batch((frame,)))
         self.way.close(code, reason)
+        return True
 
     def _note_wait(self) -> None:
         if self.waits_since_s is None:

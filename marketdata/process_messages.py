@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from marketdata.exceptions import InvalidLayerMessage
+from marketdata.metric_families import Family
 
 QUESTIONS = "md.questions"
 _BODY = "body"
@@ -32,6 +33,12 @@ class AskClose(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="clos
     reply_to: str
     process: str
     client: int
+
+
+class AskMetrics(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="ask-m"):
+    """What have you counted? For Prometheus."""
+
+    reply_to: str
 
 
 class ClientFigures(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -97,6 +104,15 @@ class FeedFigures(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="f
     lag_s: float | None = None
 
 
+class ProcessMetrics(
+    msgspec.Struct, frozen=True, gc=False, array_like=True, tag="metrics"
+):
+    """The metrics of a process; ``labels`` name it: its role, host and process id."""
+
+    labels: dict[str, str]
+    families: Sequence[Family]
+
+
 class Closed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="closed"):
     """The client, as it was when the process closed it; None if it had left."""
 
@@ -104,8 +120,8 @@ class Closed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="closed
     client: ClientFigures | None
 
 
-Question = AskFigures | AskClose
-Answer = WebFigures | FeedFigures | Closed
+Question = AskFigures | AskClose | AskMetrics
+Answer = WebFigures | FeedFigures | Closed | ProcessMetrics
 
 _encoder = msgspec.msgpack.Encoder()
 _questions: msgspec.msgpack.Decoder[Question] = msgspec.msgpack.Decoder(Question)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,10 +16,12 @@ from marketdata.connections import connections
 from marketdata.dialects import Dialect, ServerFacts
 from marketdata.feed_states import FEED_SILENT_S
 from marketdata.hub import Hub, HubSettings
+from marketdata.own_metrics import Source
 from marketdata.past import NoStore, Past
 from marketdata.private_feeds import Layer, PrivateFeeds
 from marketdata.ring import MAX_BYTES
 from marketdata.web_answers import WebAnswers
+from marketdata.web_metrics import hub_metrics
 
 CATALOG_TIMEOUT_S = 5.0  # a client waits so long for the first catalog, then has none
 
@@ -83,7 +86,7 @@ class Runtime:
                 control=self._control,
                 settings=self.options.hub,
             )
-            answers = WebAnswers(self.options.facts.server, self._control, connections)
+            answers = self._answers(partial(hub_metrics, hub))
             past = self._make_past()
             private = PrivateFeeds(self._control, self.options.owner_key)
             live = _LiveHub(hub, past, private, self._load_catalog)
@@ -94,6 +97,15 @@ class Runtime:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(live.has_loaded.wait(), CATALOG_TIMEOUT_S)
         return live.hub
+
+    async def answer_only(self) -> None:
+        """Answer questions to all processes, in one that serves no WebSockets."""
+        self._ear = asyncio.create_task(self._answers().run(), name="answers")
+
+    def _answers(self, *sources: Source) -> WebAnswers:
+        return WebAnswers(
+            self.options.facts.server, self._control, connections, *sources
+        )
 
     def past(self) -> Past:
         """Return the stored records of the running loop, which has a hub."""

@@ -8,10 +8,12 @@ import time
 import structlog
 
 from marketdata.connections import Connections
+from marketdata.own_metrics import Source, own_metrics
 from marketdata.process_messages import (
     Answer,
     AskClose,
     AskFigures,
+    AskMetrics,
     ClientFigures,
     Closed,
     Question,
@@ -27,23 +29,37 @@ log = structlog.get_logger(__name__)
 
 
 class WebAnswers:
-    """The ear of a web process, in its event loop; ``process`` is its name."""
+    """The ear of a web process, in its event loop; ``process`` is its name.
 
-    def __init__(self, process: str, layer: Layer, connections: Connections) -> None:
+    ``sources`` are of metrics that it has while it runs.
+    """
+
+    def __init__(
+        self,
+        process: str,
+        layer: Layer,
+        connections: Connections,
+        *sources: Source,
+    ) -> None:
         self._process = process
         self._connections = connections
+        self._sources = sources
         self._host = socket.gethostname()
         self._meter = RateMeter()
         self._answering = Answering(layer, self.answer)
 
     async def run(self) -> None:
         """Answer until cancelled."""
+        for source in self._sources:
+            own_metrics.add(source)
         self._answering.start()
         try:
             while True:
                 self._meter.sample(time.monotonic(), self._connections.sent)
                 await asyncio.sleep(SAMPLE_S)
         finally:
+            for source in self._sources:
+                own_metrics.remove(source)
             await self._answering.close()
 
     def answer(self, question: Question) -> Answer | None:
@@ -51,6 +67,8 @@ class WebAnswers:
         match question:
             case AskFigures(clients=most, text=text):
                 return self._figures(most, text)
+            case AskMetrics():
+                return own_metrics.answer()
             case AskClose(process=self._process, client=number):
                 return self._close(number)
         return None

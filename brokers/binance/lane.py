@@ -12,9 +12,10 @@ from functools import partial
 
 import structlog
 
-from brokers.binance.connection import CLOSE_TIMEOUT_S, Connection, Take
+from brokers.binance.connection import Connection, Take
 from brokers.binance.converters import BROKER
 from brokers.exceptions import FeedLost
+from brokers.websocket import CLOSE_TIMEOUT_S
 
 # "A single connection is only valid for 24 hours" (web-socket-streams.md).
 SUCCEED_AFTER_S = 23 * 3_600.0
@@ -49,6 +50,11 @@ class Lane:
         self._on_subscribed = on_subscribed
         self._connections: list[Connection] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether frames may come."""
+        return any(connection.is_open for connection in self._connections)
+
     def follow(self, streams: Mapping[str, None]) -> None:
         """Follow exactly these from now on; also while ``run`` runs."""
         if streams.keys() != self.streams.keys():
@@ -58,6 +64,8 @@ class Lane:
 
     async def run(self) -> None:
         """Connect, and go on over one socket after the other until one is lost.
+
+        It may be run again then.
 
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.

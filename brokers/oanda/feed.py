@@ -74,6 +74,10 @@ class OandaFeed:
         }
         self._has_changed.set()
 
+    def use_account_of(self, other: "OandaFeed") -> None:
+        """Use the other feed's credentials from the next connection on."""
+        self._opener = other._opener
+
     async def check_access(self) -> None:
         """Return if OANDA takes the credentials: opens a stream and closes it.
 

@@ -27,7 +27,8 @@ const rest = new Rest();
 rest.key = sessionStorage.getItem(KEY);
 // `/ws` speaks the unified dialect whoever lives at `/`.
 const socket = new Socket(`${location.origin.replace(/^http/, "ws")}/ws`, requests);
-const watch = new WatchList(byId("watch"), byId("filter"), byId("watch-note"), pick);
+// For tests and the benchmark, as the panel.
+export const watch = new WatchList(byId("watch"), byId("filter"), byId("watch-note"), pick);
 // For tests: what is drawn must be what REST says.
 export const panel = new ChartPanel(rest, (request) => socket.send(request), onChoice);
 
@@ -47,15 +48,17 @@ function pick(row) {
 function onChoice(choice) {
   watch.select(choice);
   history.replaceState(null, "", `#${choice.broker}/${choice.symbol}`);
+  byId("to-coverage").hash = location.hash;
 }
 
-/** @param {any} frame */
+/** @param {any} frame of data */
+function onData(frame) {
+  if (frame.data.type === "tick") watch.receive(frame);
+  else panel.receive(frame);
+}
+
+/** @param {any} frame that is no data */
 function onFrame(frame) {
-  if (frame.type === "data") {
-    if (frame.data.type === "tick") watch.receive(frame);
-    else panel.receive(frame);
-    return;
-  }
   if (frame.limits) maxRows = Math.min(MAX_ROWS, frame.limits.subscriptions - KEPT_SUBSCRIPTIONS);
   if (frame.type === "pong" || frame.type === "heartbeat") watch.setClock(frame.timestamp);
   if (frame.code === "FEED_DOWN" || frame.code === "FEED_UP") watch.setFeed(frame);
@@ -85,12 +88,22 @@ function onKey(event) {
   location.reload();
 }
 
+/** The key of searching, wherever nothing is being written.
+ * @param {KeyboardEvent} event */
+function onSlash(event) {
+  if (event.key !== "/" || event.target instanceof HTMLInputElement) return;
+  byId("filter").focus();
+  event.preventDefault();
+}
+
 async function start() {
   byId("access").addEventListener("submit", onKey);
   byId("reconnect").addEventListener("click", () => socket.dispatch({ type: "retry" }));
+  document.addEventListener("keydown", onSlash);
   socket.addEventListener("state", (event) => onState(/** @type {CustomEvent} */ (event).detail));
   socket.addEventListener("frame", (event) => onFrame(/** @type {CustomEvent} */ (event).detail));
   setInterval(() => socket.send({ action: "ping", id: "clock" }), CLOCK_EVERY_MS);
+  socket.onData = onData;
   const welcomed = new Promise((done) => socket.addEventListener("frame", done, { once: true }));
   socket.dispatch({ type: "start" });
   [symbols, brokers] = await Promise.all([

@@ -447,18 +447,6 @@ async def test_run_feed_redis_needs_no_database_and_follows_what_hubs_do(
     await client.aclose()
 
 
-async def test_run_feed_second_signal_ends_at_once(
-    instruments: int, server: ReplayServer, prefix: str
-) -> None:
-    settings = binance(server, prefix)
-
-    async with manage("run_feed", "binance", **settings) as feed:
-        await until(lambda: server.requests, timeout_s=20)
-        feed.process.send_signal(signal.SIGTERM)
-        feed.process.send_signal(signal.SIGTERM)
-        assert await feed.wait() in (0, -signal.SIGTERM)
-
-
 async def test_run_feed_redis_away_still_stores(
     instruments: int, server: ReplayServer, prefix: str
 ) -> None:

@@ -6,8 +6,8 @@ import django.db
 import msgspec
 import pytest
 
-from brokers import connection as connection_module
 from brokers import runner as runner_module
+from brokers.backoff import Backoff
 from brokers.connection import FeedState, Timing
 from brokers.demand import Change
 from brokers.exceptions import FeedLost, FeedRefused
@@ -193,7 +193,7 @@ async def test_run_short_connections_lengthen_the_delay(
 ) -> None:
     rig.timing = msgspec.structs.replace(TIMING, reset_s=reset_s)
     delays: list[float] = []
-    monkeypatch.setattr(connection_module, "_delay_s", recorded(delays))
+    monkeypatch.setattr(Backoff, "delay_after_s", recorded(delays))
     rig.feed = FakeFeed(FeedLost("1"), FeedLost("2"), FeedLost("3"))
     rig.start()
 
@@ -203,7 +203,7 @@ async def test_run_short_connections_lengthen_the_delay(
 
 
 def recorded(delays: list[float]) -> Callable[..., float]:
-    def delay_s(backoff: object, lost: FeedLost) -> float:
+    def delay_s(backoff: Backoff, lost: FeedLost, random: float) -> float:
         delays.append(backoff.failures)
         backoff.failures += 1
         return 0.0

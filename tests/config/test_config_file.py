@@ -70,3 +70,30 @@ def test_read_config_file_with_wrong_type_says_expected_and_found(
 def test_read_config_file_that_is_not_yaml_raises(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfigFile):
         read_config_file(write(tmp_path, "server: [\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'brokers:\n  - name: oanda\n    apiKey: "planted-key\n    accountId: x\n',
+        "brokers:\n  - name: oanda\n    planted-key\n",
+        "brokers: [{name: oanda, apiKey: {planted-key: 1}}]\n",
+        "brokers: [{name: oanda, apiKey: [planted-key]}]\n",
+    ],
+)
+def test_errors_of_the_file_say_no_credentials(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidConfigFile) as error:
+        read_config_file(write(tmp_path, text))
+
+    chain = f"{error.value} {error.value.__cause__} {error.value.__cause__.__cause__}"
+    assert "planted" not in chain
+
+
+def test_brokers_are_shown_without_credentials(tmp_path: Path) -> None:
+    text = (
+        "brokers: [{name: oanda, credentials: {apiKey: planted, accountId: planted}}]"
+    )
+
+    config = read_config_file(write(tmp_path, text))
+
+    assert "planted" not in repr(config)

@@ -48,13 +48,26 @@ def test_store_feed_gaps_stores_each_once_and_raises_the_revision(series):
 
 
 @pytest.mark.usefixtures("series")
+def test_store_feed_gaps_of_a_series_whose_first_records_are_on_their_way():
+    Instrument.objects.create(
+        symbol="GBPUSD", base="GBP", quote="USD", type="forex", decimals=5
+    )
+
+    assert store_feed_gaps("oanda", [structs.replace(GAP, symbol="GBPUSD")]) == 1
+
+    gap = FeedGap.objects.get()
+    assert gap.series.instrument.symbol == "GBPUSD"
+    assert Series.objects.get(pk=gap.series_id).latest is None
+
+
+@pytest.mark.usefixtures("series")
 def test_store_feed_gaps_leaves_out_what_is_not_recorded_or_has_no_length():
     gaps = [
         structs.replace(GAP, symbol="GBPUSD"),
         structs.replace(GAP, to_us=GAP.from_us),
     ]
     assert store_feed_gaps("oanda", gaps) == 0
-    assert store_feed_gaps("binance", [GAP]) == 0
+    assert store_feed_gaps("nowhere", [GAP]) == 0
     Instrument.objects.update(record=False)
     assert store_feed_gaps("oanda", [GAP]) == 0
 

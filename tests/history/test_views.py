@@ -23,7 +23,11 @@ from tests.history.factories import T0, store_quotes
     [
         (f"/api/candles?symbol=EURUSD&from={T0}&to={T0 + HOUR}", 2),
         (f"/api/candles/EURUSD/1m?from={T0}&to={T0 + HOUR}&broker=dukascopy", 2),
-        (f"/api/candles?symbol=EURUSD&timeframe=12h&from={T0}&to={NOW}&limit=9", 2),
+        pytest.param(
+            f"/api/candles?symbol=EURUSD&timeframe=12h&from={T0}&to={NOW}&limit=9",
+            2,
+            id="candles-until-now",  # the same in all of pytest-xdist's workers
+        ),
         (f"/api/candles?symbol=XXXYYY&from={T0}&to={T0 + HOUR}", 1),
         ("/api/candles?symbol=EURUSD", 0),
         (f"/api/ticks?symbol=EURUSD&from={T0}", 2),

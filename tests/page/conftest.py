@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from marketdata.instruments import load_instruments
 from services.chromium import find_chromium
@@ -28,6 +29,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def installed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """A database as of a new installation, and one imported day of EUR/USD."""
     with django_db_blocker.unblock():
+        # It is emptied at the end; without the mark `django_db` it were the real one.
+        assert connection.settings_dict["NAME"].startswith("test_")
         load_instruments()
         source = f"bi5-dir:{ROOT / 'tests' / 'payloads' / 'dukascopy'}"
         day = ["--from", "2019-02-04", "--to", "2019-02-04", "--source", source]

@@ -61,7 +61,8 @@ async def see_what_is_charted(page: Page) -> None:
         "mid prices of one broker: simulated made-up prices (history and live)"
     )
     assert await page.evaluate("document.querySelectorAll('#chart canvas').length > 0")
-    badge = await page.evaluate(f"{ROW}.querySelector('.badge').textContent")
+    group = f"{ROW}.closest('tbody').querySelector('.badge').textContent"
+    badge = await page.evaluate(group)
     assert badge == "simulated"
 
 

@@ -6,10 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from brokers.binance import connection as connection_module
-from brokers.binance import intake, lane, streams
+from brokers.binance import intake, lane, lanes, streams
 from brokers.binance.feed import BinanceFeed
 from brokers.exceptions import FeedLost, FeedRefused, SubscribeFailed
-from brokers.feed import FollowedInstrument
+from brokers.feed import FollowedInstrument, Key
 from marketdata.records import Kind, Record, Tick
 from tests.brokers.recordings import APRIL, read_recording, shape_frames
 from tests.brokers.replay_server import ReplayServer
@@ -222,6 +222,38 @@ async def test_run_more_streams_than_one_connection_takes_use_another(
 
     assert [len(client.streams) for client in server.clients] == [3, 3]
     await running.stop()
+
+
+async def test_run_lost_socket_of_several_is_made_again_and_others_go_on(
+    server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MAX_STREAMS", 2)
+    monkeypatch.setattr(lanes, "RETRY_MIN_S", 0.01)
+    running = Running(server, "bookTicker", "trade")
+    told: list[tuple[str, set[Key]]] = []
+    running.feed.on_part_lost = lambda keys: told.append(("lost", set(keys)))
+    running.feed.on_part_back = lambda keys: told.append(("back", set(keys)))
+    running.start(BTC, ETH)
+    await until(lambda: len(told) == 2)
+    stays, goes = sorted(
+        server.clients, key=lambda each: "ethbtc@trade" in each.streams
+    )
+    told.clear()
+
+    await goes.socket.close(1001, "dropped")
+    await until(lambda: len(told) == 2)
+
+    eth = {(Kind.TICK, "ETHBTC"), (Kind.TRADE, "ETHBTC")}
+    assert told == [("lost", eth), ("back", eth)]
+    assert server.connections == 3
+    assert stays in server.clients
+    assert len(asked(server)) == 3
+    assert running.task is not None
+    assert not running.task.done()
+    server.refusals = [(503, {})] * 1_000
+    await server.drop()
+    with pytest.raises(FeedLost):
+        await asyncio.wait_for(running.task, 10)
 
 
 async def test_run_follows_the_wanted_kinds_only(server: ReplayServer) -> None:
