@@ -1,6 +1,6 @@
 """What a check found, and the judgements that need no service. Pure."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Generator, Iterable, Sequence, Set
 from enum import StrEnum
 
 import msgspec
@@ -32,6 +32,10 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: Verdict
     found: str
     cure: str = ""
+
+
+# Findings, and whether what comes next can be looked at.
+Steps = Generator[Finding, None, bool]
 
 
 def good(check: str, found: str) -> Finding:
