@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -121,10 +122,11 @@ class ReplayServer:
         await self._server.wait_closed()
 
     async def play(self, frames: Iterable[str], *, to_all: bool = False) -> None:
-        """Send frames as fast as the clients take them."""
+        """Send frames as fast as the clients take them; those that leave miss them."""
         for frame in frames:
-            for client in self.clients:
-                await client.play(frame, to_all=to_all)
+            for client in list(self.clients):
+                with suppress(ConnectionClosed):
+                    await client.play(frame, to_all=to_all)
 
     def followed(self, suffix: str) -> int:
         """Return how many streams whose names end so some client follows."""
@@ -133,9 +135,10 @@ class ReplayServer:
         )
 
     async def send(self, text: str | bytes) -> None:
-        """Send a text to all clients as it is."""
-        for client in self.clients:
-            await client.socket.send(text, text=True)
+        """Send a text to all clients as it is; those that leave miss it."""
+        for client in list(self.clients):
+            with suppress(ConnectionClosed):
+                await client.socket.send(text, text=True)
 
     async def drop(self) -> None:
         """Close all connections."""
