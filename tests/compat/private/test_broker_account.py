@@ -46,7 +46,7 @@ async def test_compat_check_50_changed_account_takes_effect_without_a_restart(
             )
             await one.gets(login)
 
-        await one.follow()
+        await one.follow("BTC/USD", broker="oanda")
         await uses(PUBLIC)
         await save("add/", broker="oanda", **fields(DESK))
         await uses(DESK)
