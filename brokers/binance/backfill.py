@@ -32,6 +32,7 @@ _REQUESTS = {
 
 
 OnMissed = Callable[[Sequence[Trade]], None]
+OnFilled = Callable[[str, int, int], None]  # symbol, between which times in us
 
 log = structlog.get_logger(__name__)
 

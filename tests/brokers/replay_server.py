@@ -77,7 +77,7 @@ class ReplayServer:
 
     On the same port it answers REST: ``answers`` makes what a path says of a request's
     fields, None if that is nothing Binance knows; ``rest_refusals`` are as refusals,
-    ``asked`` are (path, fields).
+    ``asked`` are (path, fields). Answers wait until ``may_answer`` is set.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -90,6 +90,8 @@ class ReplayServer:
         self.answers: dict[str, Callable[[dict[str, str]], Any]] = {}
         self.rest_refusals: list[tuple[int, dict[str, str]]] = []
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self._port = port
         self._server: Server | None = None
 
@@ -155,9 +157,12 @@ class ReplayServer:
             status = HTTPStatus.BAD_REQUEST
         return socket.respond(status, json.dumps(body))
 
-    def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
+    async def _admit(
+        self, socket: ServerConnection, request: Request
+    ) -> Response | None:
         address = urlsplit(request.path)
         if address.path.startswith("/api/"):
+            await self.may_answer.wait()
             return self._answer(socket, address.path, address.query)
         self.connections += 1
         if not self.refusals:
