@@ -10,6 +10,7 @@ from tests.compat.private.market import Market
 from tests.compat.private.traders import (
     DESK,
     NOBODY,
+    OF_FILE,
     PUBLIC,
     RENEWED,
     Trader,
@@ -46,7 +47,7 @@ async def test_compat_check_50_changed_account_takes_effect_without_a_restart(
             )
             await one.gets(login)
 
-        await one.follow()
+        await one.follow("BTC/USD", broker="oanda")
         await uses(PUBLIC)
         await save("add/", broker="oanda", **fields(DESK))
         await uses(DESK)
@@ -64,6 +65,7 @@ async def test_compat_check_50_changed_account_takes_effect_without_a_restart(
         await uses(PUBLIC)
         await until(lambda: len(one.gaps) == 5)
 
+    assert OF_FILE not in oanda.logins  # the environment goes before the file
     assert_truth(one)
 
 

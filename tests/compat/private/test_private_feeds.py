@@ -135,8 +135,8 @@ async def test_compat_check_18_private_upstream_that_is_reset_harms_nobody(
 ) -> None:
     async with trader(market) as alice, trader(market) as other:
         await alice.authenticate(A)
-        await alice.follow()
-        await other.follow()
+        for each in (alice, other):  # in a market that never closes
+            await each.follow("BTC/USD", broker="oanda")
         await alice.gets(ALICE)
         await other.gets(PUBLIC)
         told, numbered = len(other.frames), len(other.data)
@@ -160,7 +160,7 @@ async def test_compat_check_18_private_upstream_that_is_reset_harms_nobody(
         back = next(item for item in alice.data if item["seq"] == last["seq"] + 1)
         numbers = [frame["seq"] for frame in other.data[numbered:]]
 
-    assert (gap["broker"], gap["symbol"]) == ("oanda", "EUR/USD")
+    assert (gap["broker"], gap["symbol"]) == ("oanda", "BTC/USD")
     assert gap["from"] == last["data"]["timestamp"]
     assert gap["to"] == back["data"]["timestamp"]
     assert other.frames[told:] == []

@@ -131,7 +131,7 @@ async def test_compat_check_51_credentials_are_found_nowhere(
     assert "private feed refused" in market.log
     assert "first malformed line" in market.log
     assert "gAAAA" in stored  # how what Fernet encrypted begins
-    assert "Oanda accepts the account." in pages
+    assert "oanda accepts the account." in pages
     assert "~" not in metrics
     assert all(PUBLIC.key in environment for _, environment in texts)
     assert bids >= {PRICES[PUBLIC], PRICES[DESK]}
