@@ -98,7 +98,7 @@ async def test_run_feeds_without_a_feed_to_run_waits_for_the_signal(
         assert await feeds.stop() == 0
 
 
-async def test_compat_50_a_switch_in_the_admin_takes_effect_within_10_s(
+async def test_compat_check_50_a_switch_in_the_admin_takes_effect_within_10_s(
     instruments: int, prefix: str
 ) -> None:
     settings = {
@@ -127,7 +127,7 @@ def switch(broker: str, is_enabled: bool | None) -> None:
     connections.close_all()
 
 
-async def test_compat_50_the_file_enables_and_the_environment_goes_before_it(
+async def test_compat_check_50_the_file_enables_and_the_environment_goes_before_it(
     instruments: int, prefix: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.yaml"
@@ -142,7 +142,7 @@ async def test_compat_50_the_file_enables_and_the_environment_goes_before_it(
         assert await feeds.stop() == 0, feeds.log
 
 
-async def test_compat_50_a_bad_file_is_a_clear_error(tmp_path: Path) -> None:
+async def test_compat_check_50_a_bad_file_is_a_clear_error(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("brokers: [{name: binance, enabeld: true}]\n")
 
@@ -152,7 +152,7 @@ async def test_compat_50_a_bad_file_is_a_clear_error(tmp_path: Path) -> None:
     assert "unknown field `enabeld` - at `$.brokers[0]`" in feeds.log
 
 
-async def test_compat_13_an_unknown_broker_is_a_warning_and_others_serve(
+async def test_compat_check_13_an_unknown_broker_is_a_warning_and_others_serve(
     instruments: int, prefix: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.yaml"
