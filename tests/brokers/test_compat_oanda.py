@@ -1,4 +1,4 @@
-"""COMPAT check 15, OANDA's half, from outside: server, feed, web process, client."""
+"""COMPAT checks 15 and 21 from outside: OANDA's server, feed, web process, client."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def bids(client: Client) -> Iterator[tuple[str, str, float]]:
             yield frame["broker"], frame["symbol"], frame["data"]["data"]["bid"]
 
 
-async def test_compat_check_15_forex_goes_to_oanda_and_to_nobody_else(
+async def test_compat_check_15_and_21_forex_goes_to_oanda_and_to_nobody_else(
     instruments: int, prefix: str
 ) -> None:
     await asyncio.to_thread(record_only, "USDJPY")
@@ -72,7 +72,8 @@ async def test_compat_check_15_forex_goes_to_oanda_and_to_nobody_else(
                 assert accepted["recorded"] is False
                 assert list(bids(client)) == [("oanda", "EUR/USD", 1.25)]
 
-                oanda.refusals = [(503, {})] * 10_000
+                oanda.refusals = [(401, {})] * 10_000
+                asked = len(oanda.requests)
                 for stream in oanda.streams:
                     stream.end()
                 await until(lambda: "FEED_DOWN" in client.codes(), timeout_s=20)
@@ -82,6 +83,7 @@ async def test_compat_check_15_forex_goes_to_oanda_and_to_nobody_else(
                 await asyncio.sleep(0.5)  # 25 prices of the simulated broker
 
                 assert [item["broker"] for item in reply["accepted"]] == ["oanda"]
+                assert len(oanda.requests) == asked + 1  # once in 30 s
                 # What followers of the topic were told last may be told to who joins.
                 assert {*bids(client), *bids(second)} == {("oanda", "EUR/USD", 1.25)}
             assert await feed.stop() == 0, json.dumps(feed.log)

@@ -166,7 +166,7 @@ async def test_run_announced_shutdown_moves_to_another_socket_without_a_loss(
     assert not running.task.done()
 
 
-async def test_run_moves_to_another_socket_before_the_broker_closes(
+async def test_compat_check_19_another_socket_takes_over_before_24_hours(
     server: ReplayServer, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lane, "OVERLAP_S", 0.05)
