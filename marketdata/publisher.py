@@ -138,8 +138,12 @@ class Publisher:
         return None if line is None else line.newest()
 
     def lasts(self) -> list[Record]:
-        """Return ``last`` of each topic that had a record."""
-        return [line.last for line in self._lines.values() if line.last is not None]
+        """Return the newest record of each topic; of an order book its last change."""
+        lasts = (
+            line.last if line.book is None else line.book.newest
+            for line in self._lines.values()
+        )
+        return [record for record in lasts if record is not None]
 
     async def drain(self, timeout_s: float = 5.0) -> bool:
         """Send what waits, then stop; False if records were left after the time."""

@@ -76,7 +76,7 @@ class Lane:
             tasks = [asyncio.create_task(connection.run(self._take))]
             wait_s = SUCCEED_AFTER_S
             while True:
-                await _wait(tasks[0], connection.is_ending, timeout_s=wait_s)
+                await _wait(tasks[0], event=connection.is_ending, timeout_s=wait_s)
                 if tasks[0].done():
                     tasks[0].result()
                 successor = await self._succeed(connection, tasks)
@@ -95,11 +95,17 @@ class Lane:
     async def _succeed(
         self, old: Connection, tasks: list[asyncio.Task[None]]
     ) -> Connection | None:
-        """Put another socket into the old one's place; None if that failed."""
+        """Put another socket into the old one's place; None if that failed.
+
+        Raises:
+            FeedLost: the old one ended before the other one followed everything.
+        """
         hold = _Hold(self._take, self._is_reply)
         new = self._open(partial(self._note_subscribed, hold))
         tasks.append(asyncio.create_task(new.run(hold.take)))
-        await _wait(tasks[1], new.is_subscribed, timeout_s=SUCCESSION_TIMEOUT_S)
+        await _wait(*tasks, event=new.is_subscribed, timeout_s=SUCCESSION_TIMEOUT_S)
+        if tasks[0].done() and not new.is_subscribed.is_set():
+            tasks[0].result()  # nobody heard what came since
         if not new.is_subscribed.is_set() or tasks[1].done():
             await self._give_up(new, tasks)
             return None
@@ -165,13 +171,13 @@ class _Hold:
 
 
 async def _wait(
-    task: asyncio.Task[None], event: asyncio.Event, *, timeout_s: float
+    *tasks: asyncio.Task[None], event: asyncio.Event, timeout_s: float
 ) -> None:
-    """Return when the task has ended, the event is set, or after the time."""
+    """Return when a task has ended, the event is set, or after the time."""
     waiting = asyncio.create_task(event.wait())
     try:
         await asyncio.wait(
-            [task, waiting], timeout=timeout_s, return_when="FIRST_COMPLETED"
+            [*tasks, waiting], timeout=timeout_s, return_when="FIRST_COMPLETED"
         )
     finally:
         waiting.cancel()

@@ -200,6 +200,22 @@ async def test_run_keeps_its_socket_while_no_other_is_to_be_had(
     assert not running.task.done()
 
 
+async def test_run_socket_that_ends_before_its_successor_is_ready_is_a_loss(
+    server: ReplayServer, running: Running
+) -> None:
+    running.start(SWRV)
+    await until(lambda: server.requests)
+    server.is_answering = False
+
+    await server.send(shape_frames("serverShutdown")[0])
+    await until(lambda: len(server.clients) == 2)
+    await server.clients[0].socket.close(1001, "restart")
+
+    assert running.task is not None
+    with pytest.raises(FeedLost):
+        await asyncio.wait_for(running.task, 5)
+
+
 def prices(records: list[Record]) -> list[tuple[float, float]]:
     return [(item.bid, item.ask) for item in records if isinstance(item, Tick)]
 
