@@ -95,7 +95,7 @@ async def client(world: World) -> AsyncIterator[Client]:
         yield Client(socket)
 
 
-async def test_compat_15_an_unknown_symbol_is_an_error_and_never_a_mock(
+async def test_compat_check_15_an_unknown_symbol_is_an_error_and_never_a_mock(
     world: World,
 ) -> None:
     async with client(world) as one:
@@ -107,7 +107,7 @@ async def test_compat_15_an_unknown_symbol_is_an_error_and_never_a_mock(
         assert [item["code"] for item in other["rejected"]] == ["NO_BROKER"]
 
 
-async def test_compat_15_crypto_goes_to_binance_even_if_nobody_followed_it_before(
+async def test_compat_check_15_crypto_goes_to_binance_even_if_nobody_followed_it_before(
     world: World, server: ReplayServer
 ) -> None:
     assert STREAM not in server.clients[0].streams
@@ -121,7 +121,7 @@ async def test_compat_15_crypto_goes_to_binance_even_if_nobody_followed_it_befor
     assert accepted["recorded"] is False
 
 
-async def test_compat_16_a_symbol_lasts_as_long_as_somebody_follows_it(
+async def test_compat_check_16_a_symbol_lasts_as_long_as_somebody_follows_it(
     world: World, server: ReplayServer
 ) -> None:
     ticks = [item for item in recorded_frames() if STREAM in item]
@@ -151,7 +151,7 @@ async def test_compat_16_a_symbol_lasts_as_long_as_somebody_follows_it(
     assert server.connections == 1
 
 
-async def test_compat_23_delays_grow_to_a_cap_and_clients_are_told(
+async def test_compat_check_23_delays_grow_to_a_cap_and_clients_are_told(
     world: World, server: ReplayServer
 ) -> None:
     ticks = [item for item in recorded_frames() if STREAM in item]

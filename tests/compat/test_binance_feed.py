@@ -43,7 +43,7 @@ async def server():
         yield server
 
 
-async def test_compat_19_three_subscribes_share_one_socket(server) -> None:
+async def test_compat_check_19_three_subscribes_share_one_socket(server) -> None:
     feed = BinanceFeed(server.address, SUFFIXES)
     feed.follow(followed("BTCUSDT"))
     task = asyncio.create_task(feed.run(lambda records: None))
@@ -69,7 +69,9 @@ async def test_compat_19_three_subscribes_share_one_socket(server) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_compat_19_samples_give_records_with_the_right_numbers(server) -> None:
+async def test_compat_check_19_samples_give_records_with_the_right_numbers(
+    server,
+) -> None:
     records: list[Record] = []
     feed = BinanceFeed(server.address, SUFFIXES)
     feed.follow(followed(SYMBOL))
@@ -99,7 +101,7 @@ async def test_compat_19_samples_give_records_with_the_right_numbers(server) -> 
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_compat_19_451_is_a_state_and_asked_again_later(server) -> None:
+async def test_compat_check_19_451_is_a_state_and_asked_again_later(server) -> None:
     server.refusals = [(451, {}), (451, {})]
     feed = BinanceFeed(server.address, {Kind.TICK: "bookTicker"})
     timing = Timing(
@@ -122,7 +124,7 @@ async def test_compat_19_451_is_a_state_and_asked_again_later(server) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_compat_19_clients_get_frames_and_partial_books(server) -> None:
+async def test_compat_check_19_clients_get_frames_and_partial_books(server) -> None:
     await asyncio.to_thread(prepare)
     answers = recorded_answers()
     true = TrueBook(answers[SYMBOL])
