@@ -9,6 +9,7 @@ from django.conf import settings
 from brokers.bucket_store import BucketStore
 from brokers.feed import Feed
 from brokers.feed_answers import FeedAnswers
+from brokers.gap_closing import GapCloser
 from brokers.gap_store import FeedGapStore
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink, Layers
@@ -54,6 +55,7 @@ def feed_outputs(
         hubs=hubs,
         gaps=gaps,
         states=StateWatch(store) if store else None,
+        closer=GapCloser(feed.broker, store) if store else None,
         answers=feed_answers(feed),
     )
 

@@ -6,7 +6,13 @@ from typing import Protocol
 from channels.db import database_sync_to_async
 
 from brokers.feed import Key
-from history.feed_gaps import FeedGapRow, select_ends, store_feed_gaps
+from history.feed_gaps import (
+    FeedGapRow,
+    FilledSpan,
+    close_filled_gaps,
+    select_ends,
+    store_feed_gaps,
+)
 from history.feed_states import FeedStateRow, select_live_until, store_feed_state
 from history.record_batch import Guard
 
@@ -62,3 +68,13 @@ class FeedGapStore:
         """
         store = database_sync_to_async(store_feed_gaps)
         return await store(self._broker, gaps, guard=self._guard)
+
+    async def close_filled(self, spans: Sequence[FilledSpan]) -> int:
+        """Forget gaps whose trades are all stored now; return how many.
+
+        Raises:
+            LeaseLost: none was forgotten, another process is the feed now.
+            django.db.Error: none was forgotten, or it is unknown.
+        """
+        close = database_sync_to_async(close_filled_gaps)
+        return await close(self._broker, spans, guard=self._guard)

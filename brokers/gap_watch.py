@@ -113,6 +113,11 @@ class GapWatch:
         for gap in self._finder.take(records):
             self.tell(gap)
 
+    def take_repeated(self, record: Record) -> None:
+        """Note a record that came before: it tells that nothing came meanwhile."""
+        if self.is_open:
+            self.take((record,))
+
     def tell(self, gap: UpstreamGap) -> None:
         """Have a gap told and stored, but for closed hours; never blocks."""
         if gap.from_us is None:

@@ -159,6 +159,7 @@ class PrivateFeed:
 
     async def run(self) -> None:
         """Publish and answer hubs until cancelled."""
+        await self._gaps.prepare()
         try:
             while True:
                 try:

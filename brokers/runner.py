@@ -1,6 +1,7 @@
 """Runs one broker's feed: publishes and stores what it delivers, talks with hubs."""
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -10,10 +11,13 @@ import structlog
 from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.feed import Feed
 from brokers.feed_answers import FeedAnswers, FeedCounts
+from brokers.feed_hooks import listen_to
 from brokers.feed_metrics import feed_metrics
 from brokers.following import Following, LoadInstruments
+from brokers.gap_closing import GapCloser
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
+from brokers.repeats import Repeats
 from brokers.run_together import run_together, unless
 from brokers.state_watch import StateWatch
 from marketdata.lag_histogram import LagHistogram
@@ -64,11 +68,15 @@ class Outputs(msgspec.Struct, frozen=True):
     hubs: HubLink | None = None
     gaps: GapWatch | None = None
     states: StateWatch | None = None
+    closer: GapCloser | None = None
     answers: FeedAnswers | None = None
 
 
 class FeedRunner:
-    """One feed with its outputs; ``load_instruments`` None: it has no instruments."""
+    """One feed with its outputs; ``load_instruments`` None: it has no instruments.
+
+    ``repeats`` may be told what earlier processes stored last.
+    """
 
     def __init__(
         self,
@@ -79,6 +87,7 @@ class FeedRunner:
         timing: Timing,
     ) -> None:
         self.connection = KeptConnection(feed, timing)
+        self.repeats = Repeats()
         self._feed = feed
         self._outputs = outputs
         self._following: Following | None = None
@@ -97,11 +106,7 @@ class FeedRunner:
         self.connection.on_state = self._enter
         if outputs.gaps is not None:
             outputs.gaps.followed = lambda: self.connection.followed
-            if hasattr(feed, "on_gap"):
-                feed.on_gap = outputs.gaps.tell
-            if hasattr(feed, "on_part_lost") and hasattr(feed, "on_part_back"):
-                feed.on_part_lost = outputs.gaps.lose_part
-                feed.on_part_back = outputs.gaps.regain_part
+            listen_to(feed, outputs.gaps, outputs.closer)
 
     @property
     def is_live(self) -> bool:
@@ -178,11 +183,17 @@ class FeedRunner:
             parts.append(self._outputs.gaps.run())
         if self._outputs.states is not None:
             parts.append(self._outputs.states.run())
+        if self._outputs.closer is not None:
+            parts.append(self._outputs.closer.run())
         if self._outputs.answers is not None:
             parts.append(self._outputs.answers.run(self))
         return parts
 
     def _enter(self, state: FeedState) -> None:
+        if state is FeedState.LIVE:
+            self.repeats.begin(time.time_ns() // 1_000)
+        elif state is FeedState.LOST:
+            self.repeats.expect(self._outputs.publisher.lasts())
         for watch in (self._outputs.gaps, self._outputs.states):
             if watch is not None:
                 watch.enter(state)
@@ -192,6 +203,10 @@ class FeedRunner:
         publisher, recorder = outputs.publisher, outputs.recorder
         if outputs.gaps is not None and outputs.gaps.is_open:
             outputs.gaps.take(records)
+        if self.repeats.is_expecting:
+            count = len(records)
+            records = self.repeats.without(records)
+            self._feed.counters.repeated += count - len(records)
         if records:
             self._last = last = records[-1]
             self._lag.observe(last.received_us - last.time_us, len(records))

@@ -20,7 +20,7 @@ from marketdata.lag_histogram import LagHistogram
 # One transaction's rows after the database was away: some 100 ms each.
 MAX_BATCH_ROWS = 50_000
 RETRY_MIN_S = 0.5
-RETRY_MAX_S = 30.0
+RETRY_MAX_S = 5.0  # one connection asks, and what is back shall be used soon
 
 # What no repetition cures: a value that its column cannot hold.
 _BAD_VALUES = (

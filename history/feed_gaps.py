@@ -48,6 +48,65 @@ _STORE = """
     SELECT count(*) FROM added
 """
 
+# A gap of trades is filled when no number is missing between the trades around it.
+_CLOSE = """
+    WITH asked AS (
+        SELECT g.id,
+               g.series_id,
+               (SELECT t.time
+                  FROM trades AS t
+                 WHERE t.series_id = g.series_id AND t.time <= g.start
+                 ORDER BY t.time DESC
+                 LIMIT 1) AS lo,
+               (SELECT t.time
+                  FROM trades AS t
+                 WHERE t.series_id = g.series_id AND t.time >= g."end"
+                 ORDER BY t.time
+                 LIMIT 1) AS hi
+        FROM unnest(
+            %(symbols)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]
+        ) AS f (symbol, start, "end")
+        JOIN marketdata_instrument AS i ON i.symbol = f.symbol
+        JOIN history_series AS s ON s.instrument_id = i.id AND s.broker_id = %(broker)s
+        JOIN feed_gaps AS g
+          ON g.series_id = s.id AND g.kind = 'trade'
+             AND g."end" > f.start AND g.start < f."end"
+    ),
+    closed AS (
+        DELETE FROM feed_gaps AS g
+        USING asked
+        WHERE g.id = asked.id
+          AND (SELECT count(DISTINCT t.trade_id)
+                      = max(t.trade_id) - min(t.trade_id) + 1
+                 FROM trades AS t
+                WHERE t.series_id = asked.series_id
+                  AND t.time BETWEEN asked.lo AND asked.hi)
+        RETURNING g.series_id
+    ),
+    locked AS (
+        SELECT s.id
+        FROM history_series AS s
+        WHERE s.id IN (SELECT series_id FROM closed)
+        ORDER BY s.id
+        FOR NO KEY UPDATE
+    ),
+    raised AS (
+        UPDATE history_series AS s
+        SET revision = s.revision + 1
+        FROM locked
+        WHERE s.id = locked.id
+    )
+    SELECT count(*) FROM closed
+"""
+
+
+class FilledSpan(msgspec.Struct, frozen=True):
+    """Between two times, in us, a symbol's missed trades were fetched behind it."""
+
+    symbol: str
+    from_us: int
+    to_us: int
+
 
 class FeedGapRow(msgspec.Struct, frozen=True):
     """A gap of one symbol's ticks or trades, between two times that are known."""
@@ -88,6 +147,35 @@ def store_feed_gaps(
                 "starts": [to_datetime(gap.from_us) for gap in rows],
                 "ends": [to_datetime(gap.to_us) for gap in rows],
                 "reasons": [gap.reason[:200] for gap in rows],
+            },
+        )
+        return int(cursor.fetchone()[0])
+
+
+@transaction.atomic
+def close_filled_gaps(
+    broker: str,
+    spans: Sequence[FilledSpan],
+    *,
+    guard: Guard = lambda cursor: None,
+) -> int:
+    """Delete the gaps of trades in these spans that are gaps no more; return how many.
+
+    The trades' own numbers say so, which follow each other by one; of a broker without
+    such numbers nothing is ever filled. ``guard`` is that of ``store_feed_gaps``.
+
+    Raises:
+        django.db.Error: nothing was deleted, or it is unknown; ask again.
+    """
+    with connection.cursor() as cursor:
+        guard(cursor)
+        cursor.execute(
+            _CLOSE,
+            {
+                "broker": broker,
+                "symbols": [span.symbol for span in spans],
+                "starts": [to_datetime(span.from_us) for span in spans],
+                "ends": [to_datetime(span.to_us) for span in spans],
             },
         )
         return int(cursor.fetchone()[0])

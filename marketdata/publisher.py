@@ -101,10 +101,9 @@ class Publisher:
             line.head += 1
             numbers.append(line.head)
             line.pending.append(record)
+            line.last = record
             if kind is OrderBook:
                 line.take_change(cast(OrderBook, record))
-            else:
-                line.last = record
             self._waiting[line] = None
             self._pending += 1
             if len(line.pending) > MAX_PENDING_PER_TOPIC or self._pending > MAX_PENDING:
@@ -138,7 +137,7 @@ class Publisher:
         return None if line is None else line.newest()
 
     def lasts(self) -> list[Record]:
-        """Return ``last`` of each topic that had a record."""
+        """Return the newest record of each topic that had one: of a book a change."""
         return [line.last for line in self._lines.values() if line.last is not None]
 
     async def drain(self, timeout_s: float = 5.0) -> bool:

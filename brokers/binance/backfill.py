@@ -13,6 +13,7 @@ from brokers.binance.converters import BROKER
 from brokers.binance.rest import BinanceRest
 from brokers.exceptions import MalformedFrame, RequestFailed
 from brokers.feed import UpstreamGap
+from history.trade_holes import possible_trades
 from marketdata.records import Kind, Trade
 
 # As many as Binance answers at once.
@@ -32,6 +33,7 @@ _REQUESTS = {
 
 
 OnMissed = Callable[[Sequence[Trade]], None]
+OnFilled = Callable[[str, int, int], None]  # symbol, between which times in us
 
 log = structlog.get_logger(__name__)
 
@@ -73,9 +75,16 @@ class TradeIds:
         return UpstreamGap(trade.symbol, Kind.TRADE, newest[1], trade.time_us, reason)
 
     def missing(self, trade: Trade) -> tuple[int, int] | None:
-        """Return the first and last id between the newest trade and this one."""
+        """Return the first and last id between the newest trade and this one.
+
+        None as well for more than can have been: ids of another stream.
+        """
         newest = self._newest.get(trade.symbol)
-        if newest is None or trade.trade_id is None or trade.trade_id <= newest[0] + 1:
+        if newest is None or trade.trade_id is None:
+            return None
+        count = trade.trade_id - newest[0] - 1
+        seconds = max(0, trade.time_us - newest[1]) / 1e6
+        if not 0 < count <= possible_trades(seconds):
             return None
         return newest[0] + 1, trade.trade_id - 1
 

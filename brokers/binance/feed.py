@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
-from brokers.binance.backfill import Backfill, OnMissed, TradeIds
+from brokers.binance.backfill import Backfill, OnFilled, OnMissed, TradeIds
 from brokers.binance.books import Books
 from brokers.binance.converters import BROKER
 from brokers.binance.intake import Intake
@@ -48,6 +48,7 @@ class BinanceFeed:
         self.on_part_lost: OnPart = lambda keys: None
         self.on_part_back: OnPart = lambda keys: None
         self.on_missed: OnMissed | None = None
+        self.on_filled: OnFilled = lambda symbol, from_us, to_us: None
         self._address = websocket_address(base_address)
         self._suffixes = suffixes
         self._rest = rest
@@ -102,10 +103,14 @@ class BinanceFeed:
             intake.note_asked(streams)
             self.on_part_back(self._keys(streams))
 
-        lanes = self._lanes = Lanes(
-            lambda: Lane(self._address, intake.take, intake.is_reply, note_subscribed),
-            lambda streams: self.on_part_lost(self._keys(streams)),
-        )
+        def note_lost(streams: Iterable[str]) -> None:
+            self.on_part_lost(self._keys(streams))
+
+        def make_lane() -> Lane:
+            take, is_reply = intake.take, intake.is_reply
+            return Lane(self._address, take, is_reply, note_subscribed, note_lost)
+
+        lanes = self._lanes = Lanes(make_lane, note_lost)
         intake.on_trade = self._take_trade
         parts += [intake.watch_silence(), lanes.run()]
         try:
@@ -125,7 +130,15 @@ class BinanceFeed:
     def _make_backfill(self) -> list[Coroutine[Any, Any, None]]:
         if self._backfill is None or self.on_missed is None:
             return []
-        return [self._backfill.run(self.on_missed)]
+        on_missed = self.on_missed
+
+        def take(trades: Sequence[Trade]) -> None:
+            on_missed(trades)
+            if trades:
+                first, last = trades[0], trades[-1]
+                self.on_filled(first.symbol, first.time_us - 1, last.time_us + 1)
+
+        return [self._backfill.run(take)]
 
     def _name_of(self, symbol: str) -> str | None:
         names = (

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from tests.brokers.oanda_server import OandaServer, OpenStream, Request, price_line
 
 PERIOD_S = 0.02
-INSTRUMENTS = ("EUR_USD", "GBP_USD")
+INSTRUMENTS = ("EUR_USD", "GBP_USD", "BTC_USD")
 
 
 class Login(NamedTuple):

@@ -102,21 +102,23 @@ def binance(server: ReplayServer, prefix: str) -> dict[str, str]:
     }
 
 
-def stored(model: type[Tick] | type[Trade], symbol: str) -> list[Any]:
-    """Return the stored rows of Binance's series in the order of their numbers."""
+def stored(
+    model: type[Tick] | type[Trade], symbol: str, broker: str = "binance"
+) -> list[Any]:
+    """Return the stored rows of a series in the order of their numbers."""
     try:
-        series = Series.objects.filter(instrument__symbol=symbol, broker="binance")
+        series = Series.objects.filter(instrument__symbol=symbol, broker=broker)
         return list(model.objects.filter(series_id__in=series).order_by("seq"))
     finally:
         connections.close_all()
 
 
 async def until_stored(
-    model: type[Tick] | type[Trade], symbol: str, count: int
+    model: type[Tick] | type[Trade], symbol: str, count: int, broker: str = "binance"
 ) -> None:
     """Return as soon as the series has so many rows."""
     async with asyncio.timeout(20):
-        while len(await asyncio.to_thread(stored, model, symbol)) < count:  # noqa: ASYNC110
+        while len(await asyncio.to_thread(stored, model, symbol, broker)) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

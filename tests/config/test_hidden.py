@@ -1,3 +1,7 @@
+import pytest
+
+from brokers.exceptions import InvalidFeedSetting
+from brokers.kraken.pairs import websocket_address
 from config.hidden import hidden_values
 from marketdata.broker_credentials import hide_secrets
 
@@ -21,3 +25,12 @@ def test_log_lines_are_without_secrets_of_settings_while_they_are_held() -> None
         "[hidden] [hidden] [hidden] [hidden] Basic [hidden] someone x"
     )
     assert "key-of-ours" not in repr(hidden)
+
+
+def test_error_about_an_address_is_without_its_password() -> None:
+    address = "http://someone:pass-word-91@ws.example"
+    hidden = hidden_values({"KRAKEN_WS_URL": address})
+
+    with pytest.raises(InvalidFeedSetting, match=r"someone:\[hidden\]@ws.example"):
+        websocket_address(address)
+    assert hidden

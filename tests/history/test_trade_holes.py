@@ -3,7 +3,11 @@
 import pytest
 
 from history.record_batch import BatchStore
-from history.trade_holes import StoredTrades, select_stored_trades
+from history.trade_holes import (
+    StoredTrades,
+    possible_trades,
+    select_stored_trades,
+)
 from marketdata.models import Instrument
 from marketdata.records import Trade
 from tests.history.factories import T0, store_quotes
@@ -45,3 +49,13 @@ def test_stored_trades_are_those_of_the_last_hour_with_their_holes() -> None:
     assert select_stored_trades("binance") == []
     Instrument.objects.update(record=False)
     assert select_stored_trades("oanda") == []
+
+
+def test_stored_trades_of_two_streams_have_no_hole_between_their_ids() -> None:
+    store_quotes([(T0, 1.1, 1.2)], broker="oanda")
+
+    store_trades((50_000, 0), (50_002, 1), (7, 2), (9, 3))
+
+    (found,) = select_stored_trades("oanda")
+    assert found.holes == [(8, 8), (50_001, 50_001)]
+    assert possible_trades(2.0) == 30_000

@@ -25,6 +25,7 @@ from brokers.exceptions import (
     UnknownAdapter,
 )
 from brokers.feed_outputs import feed_answers, feed_outputs, hub_link, lease_recorder
+from brokers.last_stored import last_ticks
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
@@ -103,10 +104,11 @@ async def _turn(
     """Run the feed until ``over``; False if something was left unsent or unstored."""
     account = await sync_to_async(usable_credentials)(name)
     feed = build_feed(name, settings, account)
-    recorder = None
+    recorder, lasts = None, None
     if lease is not None and not isinstance(feed, ReplayFeed):
         recorder = lease_recorder(lease)
         await unless(over, recorder.replay())
+        lasts = await unless(over, last_ticks(feed.broker))
         if isinstance(feed, BinanceFeed):
             await unless(over, fetch_missed(feed, recorder))
     runner = FeedRunner(
@@ -115,6 +117,7 @@ async def _turn(
         load_instruments=load_carried(feed.broker),
         timing=timing_of(settings),
     )
+    runner.repeats.expect(lasts or ())
     async with account_watched(account, feed, runner.connection, settings):
         return await _beside_private(name, runner.run(over), over)
 

@@ -300,3 +300,14 @@ def told_feed(client: BinanceRest) -> tuple[BinanceFeed, list[UpstreamGap]]:
     feed = BinanceFeed("ws://127.0.0.1:1", {Kind.TRADE: "trade"}, client)
     feed.on_gap = gaps.append
     return feed, gaps
+
+
+def test_trade_ids_far_higher_ones_are_of_another_stream() -> None:
+    ids = TradeIds()
+    ids.take(trade(5))
+
+    assert ids.take(structs.replace(trade(3_000_000), time_us=1_000_000)) is None
+    gap = ids.take(structs.replace(trade(3_000_002), time_us=1_000_000))
+
+    assert gap is not None
+    assert gap.reason == "trades 3000001 to 3000001 never came"

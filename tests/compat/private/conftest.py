@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from marketdata.instruments import load_instruments
+from marketdata.models import Instrument
 from tests.brokers.oanda_market import OandaMarket, market_in_thread
 from tests.compat.private.market import Market, running_market
 from tests.compat.private.traders import OF_FILE, PRICES, PUBLIC
@@ -25,7 +26,7 @@ SETTINGS = {
     "OANDA_CONNECTS_PER_S": "200",
     "GROUP_GRACE_S": "0.3",
     "FEED_SILENT_S": "2.5",
-    "LEASE_EXPIRY_S": "0.5",
+    "LEASE_EXPIRY_S": "3",
     "CATALOG_REFRESH_S": "0.5",
     "RECONNECT_MIN_S": "0.02",
     "RECONNECT_MAX_S": "0.1",
@@ -56,6 +57,9 @@ def market_database(django_db_setup, django_db_blocker) -> Iterator[str]:
     """The address of a database as of a new installation; tests may write to it."""
     with django_db_blocker.unblock():
         load_instruments()
+        # Some divisions of OANDA carry it, and its market is open on any day.
+        bitcoin = Instrument.objects.get(symbol="BTCUSD")
+        bitcoin.broker_symbols.create(broker_id="oanda", symbol="BTC_USD")
         try:
             yield test_database_url()
         finally:
