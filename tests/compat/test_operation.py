@@ -79,13 +79,15 @@ async def test_compat_64_clients_subscriptions_and_redis_are_logged(own_redis):
         async with client(url, "/stream") as follower:
             await follower.ask({"method": "SUBSCRIBE", "params": ["trade@X"], "id": 1})
             await until(lambda: has_line(server, "client connected", "path=/stream"))
-            await until(lambda: has_line(server, "subscriptions changed", "by=1 now=1"))
+            await until(
+                lambda: has_line(server, "subscriptions changed", "by=1", "now=1")
+            )
             own_redis.kill()
             await until(lambda: has_line(server, "channel layer lost Redis"))
             own_redis.start()
             await until(lambda: has_line(server, "channel layer has Redis again"))
         await until(lambda: has_line(server, "client disconnected", "code=1000"))
-        await until(lambda: has_line(server, "subscriptions changed", "by=-1 now=0"))
+        await until(lambda: has_line(server, "subscriptions changed", "by=-1", "now=0"))
 
 
 async def test_compat_65_ready_says_503_while_redis_is_away(own_redis):

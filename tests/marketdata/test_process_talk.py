@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.exceptions import RedisError
 
 from marketdata.clients import Client, Plan
 from marketdata.codes import CloseCode
 from marketdata.connections import Connections
 from marketdata.exceptions import InvalidLayerMessage
+from marketdata.layers import MarketDataChannelLayer
 from marketdata.listed_client import ListedClient, Origin
 from marketdata.process_messages import (
     QUESTIONS,
@@ -164,6 +166,16 @@ async def test_process_that_says_nothing_is_counted(processes, make_layer) -> No
 
     assert asked.silent >= 1
     assert len(asked.answers) + asked.silent == 3
+
+
+async def test_question_without_redis_fails_and_leaves_nothing(prefix) -> None:
+    layer = MarketDataChannelLayer(hosts=["redis://127.0.0.1:1"], prefix=prefix)
+
+    with pytest.raises((RedisError, OSError, TimeoutError)):
+        await ask_processes(layer, lambda group: AskFigures(group), timeout_s=0.3)
+
+    assert layer._get_layer().listeners == {}
+    await layer.flush()
 
 
 def test_what_is_no_question_is_refused() -> None:
