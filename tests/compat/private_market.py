@@ -48,7 +48,7 @@ class Market:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait(15)
+            process.wait(60)
 
     def _start(self, name: str, arguments: tuple[str, ...]) -> Path:
         path = self.folder / f"{name}-{time.monotonic_ns()}.log"
@@ -64,7 +64,7 @@ class Market:
         return path
 
     def _wait_for(self, path: Path, text: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while text not in path.read_text():
             assert time.monotonic() < deadline, path.read_text()
             time.sleep(0.05)
