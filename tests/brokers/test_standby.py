@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 EXPIRY_S = 2.0
 
 
-def settings(prefix: str, expiry_s: float) -> dict[str, str]:
+def settings(prefix: str, expiry_s: float = EXPIRY_S) -> dict[str, str]:
     return {
         "CHANNEL_PREFIX": prefix,
         "LEASE_EXPIRY_S": str(expiry_s),
