@@ -28,7 +28,8 @@ fuzz-ws: venv  ## send the server 100,000 broken WebSocket frames
 	    $(VENV)/python -m pytest tests/test_malformed.py $(ARGS)
 
 check: venv  ## lint and types
-	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy
+	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy \
+	    && $(VENV)/python -m services page --types
 
 fmt: venv  ## format the code
 	@$(VENV)/ruff check --fix . ; $(VENV)/ruff format .
@@ -37,7 +38,7 @@ bench: venv  ## print the figures of docs/performance.md
 	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks $(ARGS)
 
 chaos: venv  ## kill all that a feed stands on for ten minutes, count the ticks
-	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks.chaos $(ARGS)
+	@$(VENV)/python -m benchmarks.chaos $(ARGS)
 
 bench-fanout: venv  ## print the figures of the fan-out; fails if a limit is missed
 	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks.fanout $(ARGS)

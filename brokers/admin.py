@@ -10,13 +10,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from brokers.account_check import check_account
 from brokers.account_store import cipher
-from brokers.exceptions import AccountUnreadable, BrokerError
+from brokers.exceptions import AccountUnreadable, BrokerError, InvalidCredentials
 from brokers.instruments import followed_instruments
 from brokers.models import BrokerAccount
-from brokers.registry import adapter_of, private_names
+from brokers.registry import adapter_of, build_feed, private_names
 from marketdata.broker_credentials import MAX_CHARS, Credentials
 from marketdata.catalog_store import load_catalog
 
@@ -27,6 +29,13 @@ FIELDS = {
     "apiKey": "API key",
     "apiSecret": "API secret",
 }
+
+
+def _brokers_with(field: str) -> str:
+    names = [
+        name for name in private_names() if field in adapter_of(name).credential_fields
+    ]
+    return f"Of {', '.join(names)}" if names else "Of no broker"
 
 
 class BrokerAccountForm(forms.ModelForm):
@@ -43,8 +52,8 @@ class BrokerAccountForm(forms.ModelForm):
                 label=label,
                 required=False,
                 max_length=MAX_CHARS,
-                widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-                help_text="Empty: as it is. What was entered is never shown.",
+                widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
+                help_text=f"{_brokers_with(name)}. Empty: as it is; never shown.",
             )
 
     def clean(self) -> dict[str, Any]:
@@ -72,12 +81,17 @@ class BrokerAccountForm(forms.ModelForm):
         if not stored and not entered:
             raise forms.ValidationError("Enter the account's credentials.")
         if entered:
-            self.instance.encrypted = cipher().encrypt(Credentials(stored | entered))
+            account = Credentials(stored | entered)
+            try:
+                build_feed(broker.name, settings, account)
+            except InvalidCredentials as exc:
+                raise forms.ValidationError(account.hide(str(exc))) from None
+            self.instance.encrypted = cipher().encrypt(account)
         return cleaned
 
 
 @admin.register(BrokerAccount)
-class BrokerAccountAdmin(admin.ModelAdmin):
+class BrokerAccountAdmin(ModelAdmin):
     """Accounts by broker; what they consist of can be replaced and tested."""
 
     form = BrokerAccountForm

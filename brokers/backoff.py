@@ -1,5 +1,7 @@
 """How long to wait before the next attempt: exponential, capped, with full jitter."""
 
+from brokers.exceptions import FeedLost, FeedRefused
+
 # Doubling further would only overflow: 2**20 times any base is over any cap.
 _MAX_DOUBLINGS = 20
 
@@ -26,6 +28,12 @@ class Backoff:
         """Count a refusal and return its delay, in the upper half below the cap."""
         self.failures += 1
         return (1 + random) / 2 * self.max_s
+
+    def delay_after_s(self, lost: FeedLost, random: float) -> float:
+        """Count a connection that was lost or refused; no less than the broker asks."""
+        if isinstance(lost, FeedRefused):
+            return max(self.refused_delay_s(random), lost.retry_after_s)
+        return max(self.next_delay_s(random), lost.retry_after_s)
 
     def reset(self) -> None:
         """Forget the failures: a connection lasted long enough to be a success."""

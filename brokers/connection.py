@@ -11,9 +11,9 @@ import msgspec
 import structlog
 
 from brokers.backoff import Backoff
-from brokers.exceptions import FeedLost, FeedRefused, FeedSilent
+from brokers.exceptions import FeedLost, FeedSilent
 from brokers.feed import Emit, Feed, FollowedInstrument
-from brokers.run_together import run_together
+from brokers.run_together import run_together, unless
 from marketdata.catalog import InstrumentType
 from marketdata.durations import HOUR_US
 from marketdata.market_calendar import is_closed
@@ -48,6 +48,18 @@ class Timing(msgspec.Struct, frozen=True):
     reset_s: float = 20.0
 
 
+def timing_of(settings: Any) -> Timing:
+    """Return what Django's settings say."""
+    return Timing(
+        silence_s=settings.FEED_SILENCE_S,
+        reconnect_min_s=settings.RECONNECT_MIN_S,
+        reconnect_max_s=settings.RECONNECT_MAX_S,
+        refresh_s=settings.CATALOG_REFRESH_S,
+        grace_s=settings.FEED_GRACE_S,
+        reset_s=settings.RECONNECT_RESET_S,
+    )
+
+
 class KeptConnection:
     """A feed's connection, made again whenever it ends.
 
@@ -70,6 +82,8 @@ class KeptConnection:
         self._now_us = now_us
         self._markets: frozenset[InstrumentType] = frozenset()
         self._may_connect = asyncio.Event()
+        self._again = asyncio.Event()
+        self._again_why = ""
         self._log = log.bind(broker=feed.broker)
 
     @property
@@ -94,6 +108,11 @@ class KeptConnection:
         """Connect a feed that has no instruments."""
         self._may_connect.set()
 
+    def connect_again(self, why: str) -> None:
+        """End the connection, or the wait for the next one, and connect at once."""
+        self._again_why = why
+        self._again.set()
+
     async def run(self, emit: Emit) -> None:
         """Connect again whenever the connection ends. Never returns."""
         timing = self._timing
@@ -111,21 +130,32 @@ class KeptConnection:
             is_first = self.state is FeedState.IDLE  # nobody misses anything yet
             self._enter(FeedState.OPENING if is_first else FeedState.CONNECTING)
             started_s = time.monotonic()
+            self._again.clear()
             try:
-                await run_together(self._feed.run(emit_live), self._watch_silence())
+                await run_together(
+                    self._feed.run(emit_live), self._watch_silence(), self._end_early()
+                )
                 raise FeedLost("the feed ended by itself")
             except FeedLost as exc:
                 if time.monotonic() - started_s >= timing.reset_s:
                     backoff.reset()
-                delay_s = _delay_s(backoff, exc)
+                delay_s = backoff.delay_after_s(exc, random.random())
+                if self._again.is_set():
+                    delay_s = 0.0
                 self._enter(
                     FeedState.LOST,
                     code=exc.code,
                     error=str(exc),
                     retry_in_s=round(delay_s, 2),
                 )
-                await asyncio.sleep(delay_s)
+                await unless(self._again, asyncio.sleep(delay_s))
+                if self._again.is_set():
+                    backoff.reset()
             self.reconnects += 1
+
+    async def _end_early(self) -> None:
+        await self._again.wait()
+        raise FeedLost(self._again_why)
 
     async def _watch_silence(self) -> None:
         """Raise FeedSilent when the feed's count stood still for too long.
@@ -159,11 +189,3 @@ class KeptConnection:
             self.state = state
             self._log.info(f"feed {state.value}", **facts)
             self.on_state(state)
-
-
-def _delay_s(backoff: Backoff, lost: FeedLost) -> float:
-    if isinstance(lost, FeedRefused):
-        delay_s = backoff.refused_delay_s(random.random())
-    else:
-        delay_s = backoff.next_delay_s(random.random())
-    return max(delay_s, lost.retry_after_s)

@@ -15,6 +15,8 @@ BrokerError
            +-- FeedUnauthorized
 """
 
+from marketdata.broker_credentials import hide_secrets
+
 
 class BrokerError(Exception):
     """Base of all errors of the app; ``code`` is stable."""
@@ -40,7 +42,8 @@ class InvalidFeedSetting(BrokerError):
 
     def __init__(self, setting: str, expected: str, found: object) -> None:
         self.setting = setting
-        super().__init__(f"{setting}: expected {expected}, found {found!r}")
+        found_text = hide_secrets(repr(found))  # addresses may have a password
+        super().__init__(f"{setting}: expected {expected}, found {found_text}")
 
 
 class LeaseLost(BrokerError):

@@ -1,7 +1,7 @@
 """What a broker's feed is to the runner, and the values that they exchange."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -45,6 +45,10 @@ class UpstreamGap(msgspec.Struct, frozen=True):
 
 OnGap = Callable[[UpstreamGap], None]
 
+Key = tuple[Kind, str]  # what a broker sends of a symbol
+# Told of a part of the topics whose connection is lost, or back.
+OnPart = Callable[[Collection[Key]], None]
+
 
 class FeedCounters(msgspec.Struct):
     """Frames received, and those of them that gave no record, since the start.
@@ -83,4 +87,15 @@ class Feed(Protocol):
 
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.
+        """
+
+
+@runtime_checkable
+class AccountFeed(Protocol):
+    """A feed that shows a broker credentials."""
+
+    def use_account_of(self, other: Any) -> None:
+        """Use another feed's credentials from the next connection on.
+
+        What is known of the records that came stays.
         """

@@ -63,16 +63,17 @@ async def _keep_running(name: str, argv: Sequence[str], stop: asyncio.Event) -> 
     backoff = Backoff(RESTART_MIN_S, RESTART_MAX_S)
     while not stop.is_set():
         started_s = time.monotonic()
-        # A session of its own: Ctrl-C in a terminal reaches a whole process group, and
-        # with ours passed on that would be the second signal, which kills.
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.PIPE, start_new_session=True
-        )
-        log.info("feed process started", broker=name, pid=process.pid)
-        exit_code = await unless(stop, process.wait())
-        if exit_code is None:
-            await _end(name, process)
-            return
+        exit_code: int | str | None
+        try:
+            process = await _start(argv)
+        except OSError as exc:  # no memory, too many processes: others go on
+            exit_code = str(exc)
+        else:
+            log.info("feed process started", broker=name, pid=process.pid)
+            exit_code = await unless(stop, process.wait())
+            if exit_code is None:
+                await _end(name, process)
+                return
         if time.monotonic() - started_s >= MIN_UPTIME_S:
             backoff.reset()
         delay_s = backoff.next_delay_s(random.random())
@@ -83,6 +84,14 @@ async def _keep_running(name: str, argv: Sequence[str], stop: asyncio.Event) -> 
             restart_in_s=round(delay_s, 1),
         )
         await unless(stop, asyncio.sleep(delay_s))
+
+
+async def _start(argv: Sequence[str]) -> asyncio.subprocess.Process:
+    # A session of its own: Ctrl-C in a terminal reaches a whole process group, and
+    # with ours passed on that would be the second signal, which kills.
+    return await asyncio.create_subprocess_exec(
+        *argv, stdin=asyncio.subprocess.PIPE, start_new_session=True
+    )
 
 
 async def _end(name: str, process: asyncio.subprocess.Process) -> None:

@@ -3,58 +3,40 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 import django.db
+import msgspec
 import structlog
-from channels.db import database_sync_to_async
 from redis.exceptions import RedisError
 
 from brokers.connection import FeedState
-from brokers.feed import FollowedInstrument, UpstreamGap
-from brokers.gaps import GapFinder, Key
-from history.feed_gaps import STORED_KINDS, FeedGapRow, select_ends, store_feed_gaps
+from brokers.exceptions import LeaseLost
+from brokers.feed import FollowedInstrument, Key, UpstreamGap
+from brokers.gap_store import GapStore
+from brokers.gaps import GapFinder
+from brokers.run_together import run_together
+from history.feed_gaps import STORED_KINDS, FeedGapRow
+from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
+from marketdata.market_calendar import open_spans
 from marketdata.publisher import BatchLayer, Publisher
-from marketdata.records import Record
+from marketdata.records import KINDS, Record
 
 LOOK_S = 1.0
+KEEP_PAUSE_S = 0.1
 PREPARE_TIMEOUT_S = 5.0
 MAX_WAITING = 10_000  # while Redis or the database is away; the oldest go first
 
 log = structlog.get_logger(__name__)
 
 
-class GapStore(Protocol):
-    """Where gaps are kept; both methods raise django.db.Error while it is away."""
-
-    async def ends(self) -> Mapping[Key, int]:
-        """Return until when each topic is stored, in us."""
-
-    async def store(self, gaps: Sequence[FeedGapRow]) -> int:
-        """Store the gaps, each once, and return how many are new."""
-
-
-class FeedGapStore:
-    """The gaps of one broker in the database."""
-
-    def __init__(self, broker: str) -> None:
-        self._broker = broker
-
-    async def ends(self) -> Mapping[Key, int]:
-        """Return until when each topic is stored, in us."""
-        return await database_sync_to_async(select_ends)(self._broker)
-
-    async def store(self, gaps: Sequence[FeedGapRow]) -> int:
-        """Store the gaps, each once, and return how many are new."""
-        return await database_sync_to_async(store_feed_gaps)(self._broker, gaps)
-
-
 class GapWatch:
     """The gaps of one feed, found here or told by the feed itself.
 
     While a store or Redis is away they wait. Without a store none is kept.
+    ``on_superseded`` is called when they are another process's to store.
     """
 
     def __init__(
@@ -66,6 +48,7 @@ class GapWatch:
         *,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
+        self.on_superseded: Callable[[], None] = lambda: None
         self.followed: Callable[[], Sequence[FollowedInstrument]] = lambda: ()
         self._broker = broker
         self._publisher = publisher
@@ -73,11 +56,13 @@ class GapWatch:
         self._store = store
         self._now_us = now_us
         self._finder = GapFinder({})
+        self._markets: Mapping[str, InstrumentType] = {}
+        self._marked: Sequence[FollowedInstrument] = ()
         self._was_live = False
         self._last_told: dict[Key, UpstreamGap] = {}
         self._untold: deque[UpstreamGap] = deque(maxlen=MAX_WAITING)
         self._unstored: deque[FeedGapRow] = deque(maxlen=MAX_WAITING)
-        self._wake = asyncio.Event()
+        self._has_untold, self._has_unstored = asyncio.Event(), asyncio.Event()
         self._log = log.bind(broker=broker)
 
     @property
@@ -87,13 +72,16 @@ class GapWatch:
 
     async def prepare(self) -> None:
         """Learn until when the records of earlier processes are stored."""
+        self._finder.market_of = self._market_of
         if self._store is None:
             return
         try:
             async with asyncio.timeout(PREPARE_TIMEOUT_S):
-                self._finder = GapFinder(await self._store.ends())
+                ends = await self._store.ends()
+                self._finder = GapFinder(ends, await self._store.live_until())
         except (django.db.Error, TimeoutError) as exc:
             self._log.warning("end of the stored records not known", error=str(exc))
+        self._finder.market_of = self._market_of
 
     def enter(self, state: FeedState) -> None:
         """Note the state of the connection; without instruments nothing is missed."""
@@ -102,16 +90,49 @@ class GapWatch:
         elif self._was_live and state is not FeedState.IDLE:
             followed = self._symbols()
             lasts = self._publisher.lasts()
-            self._finder.lose(item for item in lasts if item.symbol in followed)
+            self._finder.lose(
+                (item for item in lasts if item.symbol in followed), self._now_us()
+            )
         self._was_live = state is FeedState.LIVE
+
+    def lose_part(self, keys: Collection[Key]) -> None:
+        """Note that the connection of some topics is lost, while others go on."""
+        lasts = [
+            item
+            for item in self._publisher.lasts()
+            if (KINDS[type(item)], item.symbol) in keys
+        ]
+        self._finder.lose(lasts, self._now_us(), keys)
+
+    def regain_part(self, keys: Collection[Key]) -> None:
+        """Note that the connection of some topics is back."""
+        self._finder.come_back(self._now_us(), keys)
 
     def take(self, records: Sequence[Record]) -> None:
         """Find the gaps that end with these records, which are not published yet."""
         for gap in self._finder.take(records):
             self.tell(gap)
 
+    def take_repeated(self, record: Record) -> None:
+        """Note a record that came before: it tells that nothing came meanwhile."""
+        if self.is_open:
+            self.take((record,))
+
     def tell(self, gap: UpstreamGap) -> None:
-        """Have a gap told and stored; never blocks."""
+        """Have a gap told and stored, but for closed hours; never blocks."""
+        if gap.from_us is None:
+            self._tell(gap)
+            return
+        to_us = self._now_us() if gap.to_us is None else gap.to_us
+        spans = open_spans(self._market_of(gap.symbol), gap.from_us, to_us)
+        if spans == [(gap.from_us, to_us)]:
+            self._tell(gap)
+            return
+        for start_us, end_us in spans:
+            part = msgspec.structs.replace(gap, from_us=start_us, to_us=end_us)
+            self._tell(part)
+
+    def _tell(self, gap: UpstreamGap) -> None:
         key = gap.kind, gap.symbol
         before = self._last_told.get(key)
         if before and (before.from_us, before.to_us) == (gap.from_us, gap.to_us):
@@ -122,16 +143,12 @@ class GapWatch:
             to_us = self._now_us() if gap.to_us is None else gap.to_us
             row = FeedGapRow(gap.symbol, gap.kind, gap.from_us, to_us, gap.reason)
             self._unstored.append(row)
-        self._wake.set()
+            self._has_unstored.set()
+        self._has_untold.set()
 
     async def run(self) -> None:
-        """Tell and store what is found. Never returns."""
-        while True:
-            await self._wait()
-            for gap in self._finder.settle(self._now_us(), self._symbols()):
-                self.tell(gap)
-            await self._send()
-            await self._keep()
+        """Tell what is found, and store it, which may take its time. Never returns."""
+        await run_together(self._tell_all(), self._keep_all())
 
     async def drain(self) -> bool:
         """Store what waits; False if something could not be stored."""
@@ -139,16 +156,30 @@ class GapWatch:
         await self._keep()
         return not self._unstored
 
+    def _market_of(self, symbol: str) -> InstrumentType:
+        """Return the market of what is followed, crypto's if that is not known."""
+        followed = self.followed()
+        if followed is not self._marked:
+            self._marked = followed
+            self._markets = {item.symbol: item.market for item in followed}
+        return self._markets.get(symbol, InstrumentType.CRYPTO)
+
     def _symbols(self) -> set[str]:
         return {item.symbol for item in self.followed()}
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
+    async def _tell_all(self) -> None:
+        while True:
+            await _wait(self._has_untold)
+            for gap in self._finder.settle(self._now_us(), self._symbols()):
+                self.tell(gap)
+            await self._send()
+
+    async def _keep_all(self) -> None:
+        while True:
+            await _wait(self._has_unstored)
+            await self._keep()
+            # All topics' gaps end within moments: a few statements store them.
+            await asyncio.sleep(KEEP_PAUSE_S)
 
     async def _send(self) -> None:
         gaps = list(self._untold)
@@ -174,12 +205,23 @@ class GapWatch:
             stored = await self._store.store(rows)
         except django.db.DataError as exc:
             self._log.error("gaps cannot be stored", error=str(exc).strip())
+        except LeaseLost as exc:
+            self._log.error("gaps are not ours to store", error=str(exc))
+            self.on_superseded()
         except django.db.Error as exc:
             self._log.warning("gaps not stored yet", error=str(exc).strip())
             return
         else:
             self._log.info("gaps stored", gaps=stored)
         _forget(self._unstored, rows)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    """Return when the event is set, or after a while."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_S):
+            await event.wait()
+    event.clear()
 
 
 def _forget(waiting: deque, done: list) -> None:  # type: ignore[type-arg]

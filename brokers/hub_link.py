@@ -86,16 +86,18 @@ class HubLink:
     async def run(self, facts: FeedFacts) -> None:
         """Answer and show life until cancelled."""
         self._facts = facts
-        self._membership.join(self._group, self._hear)
+        hears = asyncio.Event()
+        self._membership.join(self._group, self._hear, on_joined=hears.set)
         computed = [self._computed.run()] if self._computed else []
         try:
-            await run_together(
-                self._beats.run(lambda: facts.is_live, lambda: self._book.topics),
-                self._expire(),
-                *computed,
-            )
+            await run_together(self._show_life(facts, hears), self._expire(), *computed)
         finally:
             await self._membership.close()
+
+    async def _show_life(self, facts: FeedFacts, hears: asyncio.Event) -> None:
+        # A hub that hears the first beat asks at once, and not again for 10 s.
+        await hears.wait()
+        await self._beats.run(lambda: facts.is_live, lambda: self._book.topics)
 
     def _hear(self, message: Message) -> None:
         try:

@@ -44,7 +44,7 @@ class Lease:
     """This process's part in the lease of one broker.
 
     ``epoch`` is that of the current turn, 0 before the first. The lease is free
-    ``expiry_s`` after its holder's last sign of life.
+    ``expiry_s`` after its holder's last sign of life. ``name`` is for logs.
     """
 
     def __init__(
@@ -52,9 +52,11 @@ class Lease:
         store: Store,
         *,
         expiry_s: float,
+        name: str = "feed",
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.epoch = 0
+        self.broker = store.broker
         self._store = store
         self._expiry_s = expiry_s
         self._renew_s = expiry_s / RENEWALS_PER_EXPIRY
@@ -63,20 +65,23 @@ class Lease:
         self._is_away = False
         self._superseded = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
+        self._name = name
         self._log = log.bind(broker=store.broker)
 
     async def acquire(self) -> int:
         """Return the epoch of a new turn, as soon as it is ours; stands by till then.
 
         A process that has just started and cannot ask the database begins without the
-        lease. One that stood by goes on doing so: somebody is active. Afterwards it
-        gives that one time to find back before it takes a lease for expired.
+        lease. One that stood by goes on doing so: somebody is active. Afterwards, and
+        after an answer that took long, it gives that one time to find back before it
+        takes a lease for expired.
         """
         self._superseded.clear()
         expires_from_s, is_standby, was_told = 0.0, self.epoch > 0, False
         while True:
             by_clock = next_epoch(self.epoch, self._now_s())
-            is_settled = time.monotonic() >= expires_from_s
+            looked_s = time.monotonic()
+            is_settled = looked_s >= expires_from_s
             try:
                 found = await self._call(
                     self._store.take, by_clock, self._expiry_s if is_settled else None
@@ -91,8 +96,11 @@ class Lease:
                 self._is_away = False
                 if found is not None:
                     return self._begin(found, is_ours=True)
+                answered_s = time.monotonic()
+                if answered_s - looked_s > self._expiry_s / 2:
+                    expires_from_s = answered_s + self._expiry_s
                 if not was_told:
-                    self._log.info("feed stands by: another process is active")
+                    self._log.info(f"{self._name} stands by: another process is active")
                 is_standby = was_told = True
             await asyncio.sleep(min(MAX_LOOK_S, self._renew_s))
 
@@ -106,7 +114,7 @@ class Lease:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._renew_s):
                     await self._superseded.wait()
-                    raise LeaseLost(self._store.broker)
+                    raise LeaseLost(self.broker)
             try:
                 show = self._store.renew if self._is_ours else self._store.adopt
                 self._is_ours = await self._call(show, self.epoch)
@@ -117,10 +125,10 @@ class Lease:
                 continue
             self._is_away = False
             if not self._is_ours:
-                raise LeaseLost(self._store.broker)
+                raise LeaseLost(self.broker)
 
     def give_up(self) -> None:
-        """Have ``keep`` end: the recorder saw that another process is active."""
+        """Have ``keep`` end: whoever stores saw that another process is active."""
         self._superseded.set()
 
     def guard(self) -> Callable[[Any], None]:
@@ -128,7 +136,7 @@ class Lease:
 
         It takes the transaction's cursor and raises as `check_lease` does.
         """
-        broker, epoch = self._store.broker, self.epoch
+        broker, epoch = self.broker, self.epoch
         return lambda cursor: check_lease(cursor, broker, epoch)
 
     async def release(self) -> None:
@@ -147,7 +155,7 @@ class Lease:
 
     def _begin(self, epoch: int, *, is_ours: bool) -> int:
         self.epoch, self._is_ours = epoch, is_ours
-        self._log.info("feed is the active one", epoch=epoch)
+        self._log.info(f"{self._name} is the active one", epoch=epoch)
         return epoch
 
     def _note_away(self, exc: Exception) -> None:

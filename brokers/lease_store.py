@@ -1,4 +1,4 @@
-"""The lease of a broker's feed in the database: one row, one statement each. Blocks.
+"""The leases of a broker in the database: a row each, one statement each. Blocks.
 
 Times are compared by the database's clock, so those of the machines do not matter. A
 process that does not hold the lease changes nothing and locks nothing.
@@ -7,6 +7,8 @@ process that does not hold the lease changes nothing and locks nothing.
 import os
 import secrets
 import socket
+import time
+from enum import Enum
 from typing import Any
 
 import django.db
@@ -14,17 +16,31 @@ from django.db import connection
 
 from brokers.exceptions import LeaseLost
 
+
+class Leased(Enum):
+    """What one process of a broker does at a time; the value is the rows' table."""
+
+    FEED = "brokers_feed"
+    PRIVATE_FEEDS = "brokers_privatefeeds"
+
+
 _ADD = """
-INSERT INTO brokers_feed (broker_id, epoch, holder) VALUES (%s, 0, '')
+INSERT INTO {table} (broker_id, epoch, holder) VALUES (%s, 0, '')
 ON CONFLICT DO NOTHING
 """
 _TAKE = """
-UPDATE brokers_feed
+UPDATE {table}
 SET epoch = GREATEST(epoch + 1, %(epoch)s),
     holder = %(holder)s,
     claimed = clock_timestamp(),
     renewed = clock_timestamp()
-WHERE broker_id = %(broker)s
+WHERE broker_id IN (
+        -- Its recorder locks the row while it stores: it lives, and shall go on.
+        SELECT broker_id
+        FROM brokers_feed
+        WHERE broker_id = %(broker)s
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
     AND (
         holder = ''
         OR renewed IS NULL
@@ -33,7 +49,7 @@ WHERE broker_id = %(broker)s
 RETURNING epoch
 """
 _ADOPT = """
-UPDATE brokers_feed
+UPDATE {table}
 SET epoch = %(epoch)s,
     holder = %(holder)s,
     claimed = clock_timestamp(),
@@ -41,12 +57,12 @@ SET epoch = %(epoch)s,
 WHERE broker_id = %(broker)s AND epoch < %(epoch)s
 """
 _RENEW = """
-UPDATE brokers_feed
+UPDATE {table}
 SET renewed = clock_timestamp()
 WHERE broker_id = %(broker)s AND epoch = %(epoch)s AND holder = %(holder)s
 """
 _RELEASE = """
-UPDATE brokers_feed
+UPDATE {table}
 SET holder = '', renewed = NULL
 WHERE broker_id = %(broker)s AND holder = %(holder)s
 """
@@ -66,27 +82,32 @@ def process_name() -> str:
 
 
 class LeaseStore:
-    """The row of one broker, for one process.
+    """A row of one broker, for one process.
 
     Every method may raise django.db.Error: then it is unknown whether it was done. The
     next call opens another connection. They keep to one thread.
     """
 
-    def __init__(self, broker: str, holder: str) -> None:
+    def __init__(self, broker: str, holder: str, leased: Leased = Leased.FEED) -> None:
         self.broker = broker
         self.holder = holder
+        self._table = leased.value
 
     def take(self, epoch: int, expiry_s: float | None) -> int | None:
         """Return our new epoch, ``epoch`` at least; None while another has the lease.
 
         It is free when its holder gave it up, or has not renewed it for ``expiry_s``;
-        None does not look at that.
+        None does not look at that. Nor does a database that was slow to answer: the
+        holder's renewal waited as we did.
 
         Raises:
             django.db.IntegrityError: there is no such broker.
         """
+        began_s = time.monotonic()
         self._execute(_ADD, [self.broker])
         limit_s = _FOREVER_S if expiry_s is None else expiry_s
+        if time.monotonic() - began_s > limit_s / 2:
+            limit_s = _FOREVER_S
         rows = self._execute(_TAKE, self._values(epoch, expiry_s=limit_s))
         return int(rows[0][0]) if rows else None
 
@@ -119,7 +140,7 @@ class LeaseStore:
         """Return the rows; of a statement without rows one for each row changed."""
         try:
             with connection.cursor() as cursor:
-                cursor.execute(sql, values)
+                cursor.execute(sql.format(table=self._table), values)
                 if cursor.description:
                     return list(cursor.fetchall())
                 return [None] * cursor.rowcount

@@ -44,7 +44,7 @@ async def take_turns(lease: Lease, turn: Turn, stop: asyncio.Event) -> bool:
 
 async def _end_with(over: asyncio.Event, lease: Lease, stop: asyncio.Event) -> None:
     """Set ``over`` when the lease is lost, or at ``stop``; renew it until cancelled."""
-    ending = asyncio.create_task(_copy(stop, over))
+    ending = asyncio.create_task(pass_on(stop, over))
     try:
         await lease.keep()
     except LeaseLost as exc:
@@ -54,6 +54,7 @@ async def _end_with(over: asyncio.Event, lease: Lease, stop: asyncio.Event) -> N
         ending.cancel()
 
 
-async def _copy(source: asyncio.Event, target: asyncio.Event) -> None:
+async def pass_on(source: asyncio.Event, target: asyncio.Event) -> None:
+    """Set the target when the source is set."""
     await source.wait()
     target.set()

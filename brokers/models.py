@@ -5,11 +5,11 @@ from django.db import models
 from marketdata.models import Broker
 
 
-class Feed(models.Model):
-    """A broker's feed, and the lease of the process that is the active one.
+class LeaseRow(models.Model):
+    """The lease of the one process that does something for a broker.
 
-    ``epoch`` is the highest that one of its processes has used: it fences off those
-    before. ``renewed`` is by the database's clock; `lease_store` is the only writer.
+    ``epoch`` is the highest that a process has used: it fences off those before.
+    ``renewed`` is by the database's clock; `lease_store` is the only writer.
     """
 
     broker = models.OneToOneField(
@@ -25,8 +25,19 @@ class Feed(models.Model):
     )
     renewed = models.DateTimeField(null=True, help_text="Last sign of life of it")
 
+    class Meta:
+        abstract = True
+
     def __str__(self) -> str:
         return self.broker_id
+
+
+class Feed(LeaseRow):
+    """A broker's feed, and the lease of the process that is the active one."""
+
+
+class PrivateFeeds(LeaseRow):
+    """The private feeds of a broker, and the lease of the process that serves them."""
 
 
 class BrokerAccount(models.Model):

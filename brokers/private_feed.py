@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -9,7 +10,8 @@ import structlog
 from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.demand import Change
 from brokers.exceptions import FeedLost, FeedRefused
-from brokers.feed import Emit, Feed, FollowedInstrument
+from brokers.feed import Emit, Feed, FollowedInstrument, OnGap
+from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
 from brokers.run_together import run_together
 from marketdata.broker_credentials import Credentials
@@ -42,6 +44,11 @@ class GuardedFeed:
     def follow(self, instruments: Sequence[FollowedInstrument]) -> None:
         """Deliver exactly these from now on."""
         self._feed.follow(instruments)
+
+    def tell_gaps(self, tell: OnGap) -> None:
+        """Have ``tell`` called with what the feed itself sees missing."""
+        if hasattr(self._feed, "on_gap"):
+            self._feed.on_gap = tell
 
     async def run(self, emit: Emit) -> None:
         """Connect once and hand records to ``emit`` until the connection ends.
@@ -96,6 +103,14 @@ class GuardedFeed:
             raise FeedLost(type(exc).__name__) from None
 
 
+class PrivateOutputs(NamedTuple):
+    """Where a private feed's records and gaps go, and who follows them."""
+
+    publisher: Publisher
+    hubs: HubLink
+    gaps: GapWatch
+
+
 class PrivateFeed:
     """A private feed that runs: connected while somebody follows something.
 
@@ -106,20 +121,21 @@ class PrivateFeed:
     def __init__(
         self,
         feed: GuardedFeed,
-        publisher: Publisher,
-        hubs: HubLink,
+        outputs: PrivateOutputs,
         timing: Timing,
         *,
         is_new: bool,
     ) -> None:
         self._connection = KeptConnection(feed, timing)
-        self._publisher = publisher
-        self._hubs = hubs
+        self._publisher, self._hubs, self._gaps = outputs
         self._is_starting = is_new
         self._instruments: Mapping[str, FollowedInstrument] = {}
         self._topics: set[Topic] = set()
         self._log = log.bind(broker=feed.broker)
-        hubs.on_change = self._change
+        self._hubs.on_change = self._change
+        self._gaps.followed = lambda: self._connection.followed
+        self._connection.on_state = self._gaps.enter
+        feed.tell_gaps(self._gaps.tell)
 
     @property
     def is_live(self) -> bool:
@@ -143,11 +159,14 @@ class PrivateFeed:
 
     async def run(self) -> None:
         """Publish and answer hubs until cancelled."""
+        await self._gaps.prepare()
         try:
             while True:
                 try:
                     await run_together(
-                        self._connection.run(self._emit), self._hubs.run(self)
+                        self._connection.run(self._emit),
+                        self._hubs.run(self),
+                        self._gaps.run(),
                     )
                 except Exception as exc:  # no traceback: its text may hold anything
                     self._log.error("private feed failed", error=type(exc).__name__)
@@ -156,9 +175,10 @@ class PrivateFeed:
             await self._publisher.drain(_DRAIN_S)
 
     def _emit(self, records: Sequence[Record]) -> None:
-        self._publisher.publish(
-            [item for item in records if topic_of(item).kind in PRIVATE_KINDS]
-        )
+        private = [item for item in records if topic_of(item).kind in PRIVATE_KINDS]
+        if self._gaps.is_open:
+            self._gaps.take(private)
+        self._publisher.publish(private)
 
     def _change(self, change: Change) -> None:
         self._topics.difference_update(change.removed)

@@ -12,15 +12,16 @@ from brokers.account_check import NotAccepted, ask_broker
 from brokers.connection import Timing
 from brokers.exceptions import BrokerError, FeedLost
 from brokers.feed import Feed, FollowedInstrument
+from brokers.former_feeds import FormerFeeds
+from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink, Layers
 from brokers.private_answers import Answers
-from brokers.private_feed import GuardedFeed, PrivateFeed
+from brokers.private_feed import GuardedFeed, PrivateFeed, PrivateOutputs
 from brokers.run_together import run_together
 from marketdata.broker_credentials import Credentials
 from marketdata.exceptions import InvalidLayerMessage, MarketDataError
 from marketdata.layers import Message
 from marketdata.membership import Membership
-from marketdata.numbering import next_epoch
 from marketdata.private_feeds import Layer
 from marketdata.private_messages import (
     PrivateClose,
@@ -31,9 +32,6 @@ from marketdata.private_messages import (
 from marketdata.publisher import BatchLayer, Publisher
 from marketdata.topics import source_name
 
-# Credentials that the broker did not accept are not shown to it again for so long.
-REFUSAL_S = 30.0
-MAX_REFUSALS = 1_000
 MAX_CHECKS = 4  # at a time
 EXPIRE_EVERY_S = 1.0
 
@@ -45,15 +43,19 @@ log = structlog.get_logger(__name__)
 
 
 class PrivateOptions(msgspec.Struct, frozen=True):
-    """``max_feeds`` at a time; a hub that is silent for ``expiry_s`` has died."""
+    """``max_feeds`` at a time; a hub that is silent for ``expiry_s`` has died.
+
+    ``epoch`` is higher than those of processes that served before.
+    """
 
     timing: Timing
+    epoch: int
     expiry_s: float = 30.0
     max_feeds: int = 100
 
 
 class _Open:
-    """A private feed, checked or being checked, and until when hubs want it."""
+    """A private feed, checked or being checked; until when hubs want it."""
 
     def __init__(self, feed: GuardedFeed) -> None:
         self.feed = feed
@@ -75,18 +77,18 @@ class PrivateService:
     ) -> None:
         self._broker = broker
         self._build = build
-        self._data, self._control = layers
-        self._membership = Membership(self._control)
+        self._layers = layers
+        self._membership = Membership(layers[1])
         self._load_instruments = load_instruments
         self._options = options
         self._instruments: dict[str, FollowedInstrument] = {}
         self._are_wanted = asyncio.Event()
         self._have_loaded = asyncio.Event()
         self._open: dict[str, _Open] = {}
-        self._refused: dict[str, tuple[float, str]] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._former = FormerFeeds(options.epoch)
         self._checks = asyncio.Semaphore(MAX_CHECKS)
-        self._answers = Answers(broker, self._control)
-        self._epoch = 0
+        self._answers = Answers(broker, layers[1])
         self._log = log.bind(broker=broker)
 
     async def run(self) -> None:
@@ -104,8 +106,8 @@ class PrivateService:
             await self._membership.close()
 
     def _begin(self) -> None:
-        self._log.info("private feeds served", supported=self._build is not None)
         self._answers.hello()
+        self._log.info("private feeds served", supported=self._build is not None)
 
     # What hubs say
 
@@ -139,8 +141,8 @@ class PrivateService:
     def _reason_against(self, owner: str, now_s: float) -> str | None:
         if self._build is None:
             return f"{self._broker} has no private feeds"
-        until_s, reason = self._refused.get(owner, (0.0, ""))
-        if now_s < until_s:
+        reason = self._former.refusal(owner, now_s)
+        if reason is not None:
             return reason
         if len(self._open) >= self._options.max_feeds:
             return "too many private feeds are open"
@@ -172,16 +174,17 @@ class PrivateService:
             for hub in item.hubs:
                 self._answers.answer(hub, owner, reason)
             return
-        self._epoch = next_epoch(self._epoch, time.time())
-        publisher = Publisher(self._data, self._epoch, owner=owner)
-        hubs = HubLink(
-            source_name(self._broker, owner),
-            publisher,
-            Layers(self._data, self._control),
-            expiry_s=self._options.expiry_s,
+        if owner in self._ending:  # it still leaves the groups that we join
+            await asyncio.wait({self._ending[owner]})
+        publisher = Publisher(
+            self._layers[0], self._former.next_epoch(owner), owner=owner
         )
+        source, layers = source_name(self._broker, owner), Layers(*self._layers)
+        hubs = HubLink(source, publisher, layers, expiry_s=self._options.expiry_s)
+        gaps = GapWatch(source, publisher, layers.data, None)
+        outputs = PrivateOutputs(publisher, hubs, gaps)
         item.running = PrivateFeed(
-            item.feed, publisher, hubs, self._options.timing, is_new=not is_checked
+            item.feed, outputs, self._options.timing, is_new=not is_checked
         )
         item.running.use(self._instruments)
         self._log.info("private feed opened", owner=owner[:8], open=len(self._open))
@@ -196,12 +199,9 @@ class PrivateService:
             try:
                 await ask_broker(feed, list(self._instruments.values())[:1])
             except NotAccepted as exc:
-                reason = str(exc)
                 self._log.info("private feed refused", owner=owner[:8])
-                self._refused[owner] = time.monotonic() + REFUSAL_S, reason
-                if len(self._refused) > MAX_REFUSALS:
-                    del self._refused[next(iter(self._refused))]
-                return reason
+                self._former.note_refusal(owner, str(exc), time.monotonic())
+                return str(exc)
             except FeedLost as exc:
                 return str(exc)
         return None
@@ -213,7 +213,13 @@ class PrivateService:
         del self._open[owner]
         if item.task is not None:
             item.task.cancel()
+            self._ending[owner] = item.task
+            item.task.add_done_callback(lambda task: self._forget(owner, task))
         self._log.info("private feed closed", owner=owner[:8], open=len(self._open))
+
+    def _forget(self, owner: str, task: asyncio.Task[None]) -> None:
+        if self._ending.get(owner) is task:
+            del self._ending[owner]
 
     async def _expire(self) -> None:
         while True:

@@ -1,18 +1,27 @@
 """Runs one broker's feed: publishes and stores what it delivers, talks with hubs."""
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
 import structlog
 
-from brokers.connection import KeptConnection, Timing
+from brokers.connection import FeedState, KeptConnection, Timing
 from brokers.feed import Feed
+from brokers.feed_answers import FeedAnswers, FeedCounts
+from brokers.feed_hooks import listen_to
+from brokers.feed_metrics import feed_metrics
 from brokers.following import Following, LoadInstruments
+from brokers.gap_closing import GapCloser
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink
-from brokers.run_together import run_together
+from brokers.repeats import Repeats
+from brokers.run_together import run_together, unless
+from brokers.state_watch import StateWatch
+from marketdata.lag_histogram import LagHistogram
+from marketdata.metric_families import Family
 from marketdata.publisher import Publisher
 from marketdata.records import Record, Tick, Trade
 
@@ -30,6 +39,11 @@ class RecordStore(Protocol):
     """What the runner needs of the recorder."""
 
     counters: Any
+    lag: LagHistogram
+
+    @property
+    def held(self) -> int:
+        """Rows that are not stored yet."""
 
     def append(self, record: Tick | Trade, epoch: int, number: int) -> None:
         """Take a record for storing; never blocks."""
@@ -53,10 +67,16 @@ class Outputs(msgspec.Struct, frozen=True):
     derived: Derived | None = None
     hubs: HubLink | None = None
     gaps: GapWatch | None = None
+    states: StateWatch | None = None
+    closer: GapCloser | None = None
+    answers: FeedAnswers | None = None
 
 
 class FeedRunner:
-    """One feed with its outputs; ``load_instruments`` None: it has no instruments."""
+    """One feed with its outputs; ``load_instruments`` None: it has no instruments.
+
+    ``repeats`` may be told what earlier processes stored last.
+    """
 
     def __init__(
         self,
@@ -67,9 +87,12 @@ class FeedRunner:
         timing: Timing,
     ) -> None:
         self.connection = KeptConnection(feed, timing)
+        self.repeats = Repeats()
         self._feed = feed
         self._outputs = outputs
         self._following: Following | None = None
+        self._last: Record | None = None
+        self._lag = LagHistogram()
         if load_instruments is not None:
             self._following = Following(
                 self.connection,
@@ -80,11 +103,10 @@ class FeedRunner:
             if outputs.hubs is not None:
                 outputs.hubs.on_change = self._following.demand
         self._log = log.bind(broker=feed.broker)
+        self.connection.on_state = self._enter
         if outputs.gaps is not None:
-            self.connection.on_state = outputs.gaps.enter
             outputs.gaps.followed = lambda: self.connection.followed
-            if hasattr(feed, "on_gap"):
-                feed.on_gap = outputs.gaps.tell
+            listen_to(feed, outputs.gaps, outputs.closer)
 
     @property
     def is_live(self) -> bool:
@@ -99,7 +121,7 @@ class FeedRunner:
     async def run(self, stop: asyncio.Event) -> bool:
         """Run until ``stop`` is set; False if something was left unsent or unstored."""
         if self._outputs.gaps is not None:
-            await self._outputs.gaps.prepare()
+            await unless(stop, self._outputs.gaps.prepare())
         try:
             await run_together(*self._parts(), _wait(stop))
         finally:
@@ -107,6 +129,20 @@ class FeedRunner:
             is_drained = await self._drain()
             self._log.info("feed stopped", drained=is_drained, **self.figures())
         return is_drained
+
+    def counts(self) -> FeedCounts:
+        """Return how the feed is now."""
+        recorder, last = self._outputs.recorder, self._last
+        return FeedCounts(
+            state=self.connection.state.value,
+            instruments=len(self.connection.followed),
+            records=self._outputs.publisher.counters.records,
+            reconnects=self.connection.reconnects,
+            stored=recorder.counters.stored if recorder else 0,
+            held=recorder.held if recorder else 0,
+            received_us=last.received_us if last else None,
+            event_us=last.time_us if last else None,
+        )
 
     def figures(self) -> dict[str, int]:
         """Return what was counted since the start."""
@@ -122,9 +158,18 @@ class FeedRunner:
         }
         if outputs.recorder is not None:
             figures["stored"] = outputs.recorder.counters.stored
+            figures["duplicates"] = outputs.recorder.counters.duplicates
+            figures["replayed"] = outputs.recorder.counters.replayed
             figures["skipped"] = outputs.recorder.counters.skipped
             figures["unstored"] = outputs.recorder.counters.dropped
         return figures
+
+    def metrics(self) -> list[Family]:
+        """Return all of it for Prometheus."""
+        lags = {"broker": self._lag, "published": self._outputs.publisher.lag}
+        if self._outputs.recorder is not None:
+            lags["stored"] = self._outputs.recorder.lag
+        return feed_metrics(self._feed.broker, self.counts(), self.figures(), lags)
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         parts = [self.connection.run(self._emit), self._report_regularly()]
@@ -136,13 +181,35 @@ class FeedRunner:
             parts.append(self._outputs.hubs.run(self))
         if self._outputs.gaps is not None:
             parts.append(self._outputs.gaps.run())
+        if self._outputs.states is not None:
+            parts.append(self._outputs.states.run())
+        if self._outputs.closer is not None:
+            parts.append(self._outputs.closer.run())
+        if self._outputs.answers is not None:
+            parts.append(self._outputs.answers.run(self))
         return parts
+
+    def _enter(self, state: FeedState) -> None:
+        if state is FeedState.LIVE:
+            self.repeats.begin(time.time_ns() // 1_000)
+        elif state is FeedState.LOST:
+            self.repeats.expect(self._outputs.publisher.lasts())
+        for watch in (self._outputs.gaps, self._outputs.states):
+            if watch is not None:
+                watch.enter(state)
 
     def _emit(self, records: Sequence[Record]) -> None:
         outputs = self._outputs
         publisher, recorder = outputs.publisher, outputs.recorder
         if outputs.gaps is not None and outputs.gaps.is_open:
             outputs.gaps.take(records)
+        if self.repeats.is_expecting:
+            count = len(records)
+            records = self.repeats.without(records)
+            self._feed.counters.repeated += count - len(records)
+        if records:
+            self._last = last = records[-1]
+            self._lag.observe(last.received_us - last.time_us, len(records))
         numbers = publisher.publish(records)
         if recorder is not None:
             epoch = publisher.epoch
@@ -165,6 +232,8 @@ class FeedRunner:
             steps.append(self._outputs.recorder.drain())
         if self._outputs.gaps is not None:
             steps.append(self._outputs.gaps.drain())
+        if self._outputs.states is not None:
+            steps.append(self._outputs.states.drain())
         try:
             async with asyncio.timeout(DRAIN_S):
                 return all(await asyncio.gather(*steps))

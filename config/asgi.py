@@ -7,6 +7,7 @@ Runs under `manage.py serve` and, without its extras, under any ASGI server:
 import copy
 import os
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -16,31 +17,39 @@ from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
+from structlog.contextvars import bind_contextvars
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-# These need Django set up.
+# These need Django set up. Its pages come now, not in the loop at the first request.
+import config.urls  # noqa: E402, F401
 from config.accounts import make_accounts, make_connection_limits  # noqa: E402
+from config.request_ids import request_id_of, with_request_id  # noqa: E402
 from config.sides import HealthApplication, refuse_websocket  # noqa: E402
 from history.answer_cache import AnswerCache  # noqa: E402
 from history.clients import Clients  # noqa: E402
+from history.http_counts import counted, http_counts  # noqa: E402
 from history.live_pages import LivePages  # noqa: E402
 from history.rate_limits import RateLimiter  # noqa: E402
 from history.reader import Plans, Reader  # noqa: E402
 from history.rest_application import RestApplication  # noqa: E402
 from history.rest_services import RestServices  # noqa: E402
+from importer.import_metrics import import_metrics  # noqa: E402
 from marketdata.accounts import Accounts  # noqa: E402
 from marketdata.addresses import AddressReader  # noqa: E402
 from marketdata.admission import Admission  # noqa: E402
 from marketdata.broker_credentials import owner_key  # noqa: E402
-from marketdata.catalog_store import load_catalog_in_thread  # noqa: E402
+from marketdata.catalog_store import CatalogLoader  # noqa: E402
+from marketdata.connections import connections  # noqa: E402
 from marketdata.consumer import LiveConsumer  # noqa: E402
 from marketdata.dialect_paths import ROOT_DIALECTS, dialect_of  # noqa: E402
 from marketdata.dialects import ServerFacts  # noqa: E402
+from marketdata.own_metrics import own_metrics  # noqa: E402
 from marketdata.past import Past  # noqa: E402
 from marketdata.runtime import Options, Runtime  # noqa: E402
 from marketdata.sessions.gateway import gateway_dialect  # noqa: E402
+from marketdata.web_metrics import client_metrics  # noqa: E402
 
 # First parts of the paths that need no session, user or middleware, and those below
 # them that do: pages of packages, with templates.
@@ -70,6 +79,7 @@ def make_rest(accounts: Accounts) -> RestApplication:
         ),
         allowed_origins=settings.ALLOWED_ORIGINS,
         cache=AnswerCache(settings.REST_CACHE_BYTES),
+        shared_metrics=[import_metrics],
     )
     return RestApplication(services, "config.rest_urls")
 
@@ -79,15 +89,19 @@ class HttpApplication:
 
     def __init__(self, rest: RestApplication) -> None:
         self._rest = rest
+        self._pages = counted(django_application, "pages")
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Answer one request."""
+        """Answer one request; log lines of it have its id, and so has the answer."""
+        request_id = request_id_of(scope)
+        bind_contextvars(request=request_id)
+        send = with_request_id(send, request_id)
         path = scope["path"]
         is_rest = path[1:].partition("/")[0] in REST_PATHS
         if is_rest and not path.startswith(PAGES):
             await self._rest(scope, receive, send)
         else:
-            await django_application(scope, receive, send)
+            await self._pages(scope, receive, send)
 
 
 class Application(ProtocolTypeRouter):
@@ -98,7 +112,8 @@ class Application(ProtocolTypeRouter):
 
     def __init__(self, rest: RestApplication, runtime: Runtime) -> None:
         self._rest = rest
-        self._runtime: Runtime | None = runtime
+        self._runtime = runtime
+        self._starts: Callable[[], Awaitable[Any]] = runtime.hub
         self.admits = runtime.options.admission.admits
         super().__init__(
             {
@@ -109,15 +124,14 @@ class Application(ProtocolTypeRouter):
 
     async def start(self) -> None:
         """Begin to report and to load the catalog; other servers' first client does."""
-        if self._runtime is not None:
-            await self._runtime.hub()
+        await self._starts()
 
     def only(self, side: str) -> "Application":
         """Return what serves ``ws`` and health checks, or ``http``, alone."""
         part = copy.copy(self)
         instead: dict[str, Any] = {"websocket": refuse_websocket}
         if side == "http":
-            part._runtime = None
+            part._starts = self._runtime.answer_only
         if side == "ws":
             instead = {"http": HealthApplication(self._rest)}
         part.application_mapping = {**self.application_mapping, **instead}
@@ -165,13 +179,15 @@ def make_runtime(admission: Admission) -> Runtime:
     )
     return Runtime(
         get_channel_layer(),
-        load_catalog_in_thread,
+        CatalogLoader().load_in_thread,
         options,
         make_past=make_past,
         control=get_channel_layer("control"),
     )
 
 
+own_metrics.add(partial(client_metrics, connections))
+own_metrics.add(http_counts.families)
 accounts = make_accounts()
 admission = Admission(
     accounts,

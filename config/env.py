@@ -35,6 +35,7 @@ ALLOWED_ORIGINS = env.list("ALLOWED_ORIGINS", default=[])
 # A proxy in front ends TLS and sets X-Forwarded-Proto itself.
 BEHIND_TLS = env.bool("BEHIND_TLS", False)
 LOG_LEVEL = env.str("LOG_LEVEL", config_file.logging.level).upper()
+LOG_FORMAT = env.str("LOG_FORMAT", "console")
 
 # --- Shared state -------------------------------------------------------------------
 # Without DATABASE_URL the server streams, REST answers 503 (PROTOCOL section 9).

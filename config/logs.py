@@ -1,13 +1,20 @@
-"""Logs: structlog over the standard library, one line per event, on standard error."""
+"""Logs: structlog over the standard library, one line per event, on standard error.
+
+Lines of a WebSocket have its `connection`, those of an HTTP request its `request`.
+"""
 
 import logging
 import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 
 from marketdata.broker_credentials import hide_secrets
+
+CONSOLE, JSON = FORMS = ("console", "json")
 
 # Libraries that say at INFO what happens per connection or per task.
 _QUIET = ("daphne", "django.channels.server", "twisted", "celery.worker.strategy")
@@ -15,8 +22,14 @@ _QUIET = ("daphne", "django.channels.server", "twisted", "celery.worker.strategy
 _TOKEN = re.compile(r"(token=)[^&\s'\"]+")
 
 
-def configure_logs(level: str) -> None:
-    """Send events and library logs of at least ``level`` to standard error."""
+def configure_logs(level: str, form: str = CONSOLE) -> None:
+    """Send events and library logs of at least ``level`` to standard error.
+
+    ``form`` is `console`, for people, or `json`, for programs.
+    """
+    if form not in FORMS:
+        expected = " or ".join(FORMS)
+        raise ImproperlyConfigured(f"LOG_FORMAT: expected {expected}, found {form!r}")
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -35,13 +48,7 @@ def configure_logs(level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(
-                    colors=sys.stderr.isatty(),
-                    # The default shows local variables, passwords among them, and
-                    # takes 0.15 s.
-                    exception_formatter=structlog.dev.plain_traceback,
-                ),
-                without_tokens,
+                *(_json() if form == JSON else _console()),
             ],
         )
     )
@@ -51,6 +58,35 @@ def configure_logs(level: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
     # It warns at each 4xx answer, so clients would decide how much we log.
     logging.getLogger("django.request").setLevel(logging.ERROR)
+
+
+def _console() -> list[structlog.typing.Processor]:
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # The default shows local variables, passwords among them, and takes 0.15 s.
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
+        without_tokens,
+    ]
+
+
+def _json() -> list[structlog.typing.Processor]:
+    return [
+        structlog.processors.format_exc_info,  # without local variables, too
+        without_tokens_in_values,  # of the line it would cut quotes, too
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+
+
+def without_tokens_in_values(
+    logger: Any, name: str, values: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Return an event without tokens; what is no number becomes a text."""
+    for key, value in values.items():
+        if not isinstance(value, int | float | None):
+            values[key] = without_tokens(logger, name, str(value))
+    return values
 
 
 def without_tokens(logger: Any, name: str, line: Any) -> Any:

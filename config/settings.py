@@ -3,7 +3,8 @@
 from celery.schedules import crontab
 from kombu.entity import Queue
 
-from config import databases, env
+from config import admin_look, databases, env
+from config.hidden import hidden_values
 from config.logs import configure_logs
 from marketdata.redis_address import celery_broker, layer_host
 
@@ -13,12 +14,14 @@ BASE_DIR = env.BASE_DIR
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin.apps.SimpleAdminConfig",  # config.urls imports what it shows
+    "unfold.apps.BasicAppConfig",
+    "config.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "channels",
     "rest_framework",
     "drf_spectacular",
@@ -164,9 +167,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+UNFOLD = admin_look.UNFOLD
+
 # Forms of the admin are accepted from our own origins; behind a proxy that ends TLS
 # they arrive as http.
 CSRF_TRUSTED_ORIGINS = [item for item in env.ALLOWED_ORIGINS if "://" in item]
+CSRF_FAILURE_VIEW = "history.api_errors.csrf_failed"
 if env.BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
@@ -174,9 +180,11 @@ if env.BEHIND_TLS:
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 LOGGING_CONFIG = None
-configure_logs(env.LOG_LEVEL)
+configure_logs(env.LOG_LEVEL, env.LOG_FORMAT)
+_hidden = hidden_values(globals())  # log lines are searched for them

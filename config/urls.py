@@ -1,17 +1,17 @@
 """Addresses of Django's side: pages. REST is in `config.rest_urls`."""
 
 from django.contrib import admin
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from marketdata.views import index
 
-# Here and not at the start, as only processes that show the admin need what it imports.
-admin.autodiscover()
+admin.autodiscover()  # see INSTALLED_APPS
 
 urlpatterns = [
     path("", index),
+    path("", include("importer.page_urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),

@@ -4,13 +4,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from kombu.exceptions import OperationalError as QueueError
+from unfold.admin import ModelAdmin
 
 from history import tasks
 from history.models import Series
 
 
 @admin.register(Series)
-class SeriesAdmin(admin.ModelAdmin):
+class SeriesAdmin(ModelAdmin):
     """Series are made by writers and never changed by hand."""
 
     list_display = [

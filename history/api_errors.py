@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.csrf import csrf_failure
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -196,6 +197,13 @@ def bad_request(
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what is not allowed; `handler403` of the addresses."""
+    return error_response(RestCode.FORBIDDEN)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form without the token of its page; the admin shows Django's page."""
+    if request.path.startswith("/admin/"):
+        return csrf_failure(request, reason)
     return error_response(RestCode.FORBIDDEN)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,11 +15,12 @@ import structlog
 from history.exceptions import Superseded
 from history.live_rows import Row
 from history.record_batch import StoredBatch
+from marketdata.lag_histogram import LagHistogram
 
 # One transaction's rows after the database was away: some 100 ms each.
 MAX_BATCH_ROWS = 50_000
 RETRY_MIN_S = 0.5
-RETRY_MAX_S = 30.0
+RETRY_MAX_S = 5.0  # one connection asks, and what is back shall be used soon
 
 # What no repetition cures: a value that its column cannot hold.
 _BAD_VALUES = (
@@ -44,6 +46,7 @@ class Store(Protocol):
 class BatchWriter:
     """Hands batches to the store in ``thread``; ``on_failure`` hears of each failure.
 
+    ``lag`` is from the arrival of each batch's oldest record until it is stored.
     ``closing`` is set at the end, when time is short: delays are short from then on.
     """
 
@@ -55,6 +58,7 @@ class BatchWriter:
         *,
         on_failure: Callable[[Exception], None],
     ) -> None:
+        self.lag = LagHistogram()
         self._store = store
         self._thread = thread
         self._closing = closing
@@ -87,6 +91,8 @@ class BatchWriter:
                 await self._wait_for_retry(delay_s * random.uniform(0.5, 1.0))
                 delay_s = min(2 * delay_s, RETRY_MAX_S)
             else:
+                lag_us = time.time_ns() // 1_000 - rows[0][0].received_us
+                self.lag.observe(lag_us, len(rows))
                 on_done(done, rows)
                 return
 

@@ -6,6 +6,7 @@ database that accepts connections and says nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import psycopg
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 CHECK_TIMEOUT_S = 2.0  # leaves a third of the 3 s that a prober waits
 SERVICE = "market-data-server"
+
+Found = TypeVar("Found")
 
 
 class StatusView(Endpoint):
@@ -114,17 +117,17 @@ class ReadyzView(ReadyView):
     """The same under Kubernetes' name."""
 
 
-class SharedCheck:
+class SharedCheck(Generic[Found]):
     """A check that runs once at a time, however many ask: each waits for its result.
 
     Called often, it would otherwise take as many connections as it is asked.
     """
 
-    def __init__(self, check: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, check: Callable[[], Awaitable[Found]]) -> None:
         self._check = check
-        self._running: asyncio.Future[str] | None = None
+        self._running: asyncio.Future[Found] | None = None
 
-    async def __call__(self) -> str:
+    async def __call__(self) -> Found:
         """Return what the check returns."""
         running = self._running
         if running is None or running.done() or not _is_of_this_loop(running):
@@ -132,7 +135,7 @@ class SharedCheck:
         return await asyncio.shield(running)
 
 
-def _is_of_this_loop(future: asyncio.Future[str]) -> bool:
+def _is_of_this_loop(future: asyncio.Future[Any]) -> bool:
     return future.get_loop() is asyncio.get_running_loop()
 
 

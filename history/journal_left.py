@@ -9,8 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from history.journal_segments import Segment, segments_by_epoch
+
+log = structlog.get_logger(__name__)
 
 
 class LeftJournal(msgspec.Struct, frozen=True):
@@ -57,7 +60,8 @@ def unlock_epoch(folder: Path, epoch: int, lock: int) -> None:
 def find_left(folder: Path, own_epoch: int) -> list[LeftJournal]:
     """Return what dead processes left, oldest epoch first; what lives is passed over.
 
-    Lock files without segments are removed.
+    So is what we may not open, as another user's. Lock files without segments are
+    removed.
     """
     found = segments_by_epoch(folder)
     locks = {int(path.stem) for path in folder.glob("*.lock") if path.stem.isdigit()}
@@ -66,6 +70,9 @@ def find_left(folder: Path, own_epoch: int) -> list[LeftJournal]:
         try:
             lock = lock_epoch(folder, epoch)
         except BlockingIOError:
+            continue
+        except OSError as exc:
+            log.error("journal of another process not stored", error=str(exc))
             continue
         # Again: another process may have stored and deleted them meanwhile.
         segments = segments_by_epoch(folder).get(epoch, [])

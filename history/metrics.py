@@ -1,63 +1,46 @@
-"""The numbers of this process: as server A gave them, and for Prometheus."""
+"""The numbers of all processes: as server A gave them, and for Prometheus.
 
-from collections.abc import Iterator
+The process that is asked asks the others over Redis, so one address tells of all,
+whichever process of a shared port answers.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+import psycopg
+import structlog
+from channels.layers import get_channel_layer
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
 
 from history.api_errors import json_response
 from history.api_schema import documented_status
-from history.health import StatusView
-from marketdata.connections import connections
+from history.exceptions import DatabaseUnavailable
+from history.health import SharedCheck, StatusView
+from history.rest_services import RestServices
+from marketdata.metric_families import Family, gauge, merge
+from marketdata.own_metrics import own_metrics
+from marketdata.process_messages import AskMetrics, ProcessMetrics
+from marketdata.process_talk import ask_processes
 
 # Media types of Prometheus's formats; `*/*` and JSON get server A's.
 _FORMATS = ("text/plain", "application/openmetrics-text")
+_SILENT = "Processes that were asked and did not answer; -1: Redis is away."
+
+log = structlog.get_logger(__name__)
 
 
 class MetricsBody(msgspec.Struct):
-    """Numbers of this process."""
+    """Numbers of all web processes."""
 
     connections: int
     subscriptions: int
-
-
-class _Collector(Collector):
-    """Reads the counts when they are asked for; nobody pays for them before."""
-
-    def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "marketdata_connections", "Open WebSockets.", connections.clients
-        )
-        yield GaugeMetricFamily(
-            "marketdata_subscriptions",
-            "Topics that sessions follow.",
-            connections.subscriptions,
-        )
-        yield CounterMetricFamily(
-            "marketdata_clients", "WebSockets since the start.", connections.total
-        )
-        yield CounterMetricFamily(
-            "marketdata_frames_sent", "Frames to WebSocket clients.", connections.sent
-        )
-        yield CounterMetricFamily(
-            "marketdata_frames_received",
-            "Frames of WebSocket clients.",
-            connections.received,
-        )
-        yield GaugeMetricFamily(
-            "marketdata_uptime_seconds",
-            "Since the process began to count.",
-            connections.uptime_s,
-        )
-
-
-_registry = CollectorRegistry()
-_registry.register(_Collector())
 
 
 @documented_status("metrics", MetricsBody)
@@ -65,11 +48,15 @@ class MetricsView(StatusView):
     """`/metrics`, as server A answers it; Prometheus text if Accept names that."""
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """Answer the numbers of this process."""
+        """Answer the numbers of all processes."""
         accept = request.META.get("HTTP_ACCEPT", "")
         if any(name in accept for name in _FORMATS):
-            return _prometheus_text(accept)
-        body = MetricsBody(connections.clients, connections.subscriptions)
+            return await _prometheus_text(accept, request.services)
+        metrics, _ = await _processes()
+        body = MetricsBody(
+            _total(metrics, "marketdata_connections"),
+            _total(metrics, "marketdata_subscriptions"),
+        )
         return json_response(body)
 
 
@@ -84,10 +71,72 @@ class PrometheusView(StatusView):
     """`/metrics/prometheus`, whatever Accept says."""
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """Answer the numbers of this process in Prometheus's format."""
-        return _prometheus_text(request.META.get("HTTP_ACCEPT", ""))
+        """Answer the numbers of all processes in Prometheus's format."""
+        accept = request.META.get("HTTP_ACCEPT", "")
+        return await _prometheus_text(accept, request.services)
 
 
-def _prometheus_text(accept: str) -> HttpResponse:
+async def _ask_processes() -> tuple[Sequence[ProcessMetrics], int]:
+    """Return what each process has counted, this one's too, and how many were silent.
+
+    -1 if nobody but this one could be asked.
+    """
+    silent = -1
+    found: list[ProcessMetrics] = []
+    try:
+        asked = await ask_processes(get_channel_layer("control"), AskMetrics)
+    except (RedisError, OSError) as exc:
+        log.warning("metrics are of one process only", error=repr(exc))
+    else:
+        silent = asked.silent
+        found = [item for item in asked.answers if isinstance(item, ProcessMetrics)]
+    own = own_metrics.answer()
+    if all(item.labels != own.labels for item in found):
+        found.append(own)
+    return found, silent
+
+
+_processes = SharedCheck(_ask_processes)
+
+
+async def _prometheus_text(accept: str, services: RestServices) -> HttpResponse:
+    (processes, silent), shared = await asyncio.gather(_processes(), _shared(services))
+    shared.append(gauge("marketdata_processes_silent", _SILENT, silent))
+    parts: list[tuple[Mapping[str, str], Iterable[Family]]] = [
+        (item.labels, item.families) for item in processes
+    ]
+    registry = CollectorRegistry()
+    registry.register(_Merged(merge([*parts, ({}, shared)])))
     encode, content_type = choose_encoder(accept)
-    return HttpResponse(encode(_registry), content_type=content_type)
+    return HttpResponse(encode(registry), content_type=content_type)
+
+
+async def _shared(services: RestServices) -> list[Family]:
+    """Return what the database tells, nothing while it is away."""
+    families: list[Family] = []
+    for read in services.shared_metrics:
+        try:
+            families += await read(services.lookups)
+        except (DatabaseUnavailable, psycopg.Error) as exc:
+            log.warning("metrics lack what the database knows", error=repr(exc))
+    return families
+
+
+class _Merged(Collector):
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _total(processes: Sequence[ProcessMetrics], name: str) -> int:
+    return int(
+        sum(
+            value
+            for process in processes
+            for family in process.families
+            if family.name == name
+            for _, _, value in family.samples
+        )
+    )

@@ -162,6 +162,28 @@ class ChangedRange(models.Model):
         indexes = [models.Index(fields=["series_id", "start"], name="changed_series")]
 
 
+class FeedState(models.Model):
+    """Whether a broker's records reach us, as its feed said last at ``seen``.
+
+    ``since`` is when it entered the state, ``live_until`` until when its connection was
+    live, whatever came then. Written by `feed_states` only.
+    """
+
+    broker = models.OneToOneField(
+        Broker, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    state = models.CharField(max_length=20)
+    since = models.DateTimeField()
+    seen = models.DateTimeField()
+    live_until = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "feed_states"
+
+    def __str__(self) -> str:
+        return f"{self.broker_id} {self.state} since {self.since}"
+
+
 class FeedGap(models.Model):
     """Records of a series that its live feed never got.
 

@@ -23,6 +23,7 @@ from history.flush_timer import FlushTimer
 from history.journal import Journal
 from history.journal_replay import JournalReplay
 from history.journal_segments import Segment, rows_of_segment
+from history.left_store import LeftStore
 from history.live_rows import Row
 from history.record_batch import BatchStore, Guard, StoredBatch
 from history.recorder_counters import RecorderCounters
@@ -44,8 +45,7 @@ class Recorder:
 
     ``stored_numbers`` says by group name up to which number the records of a topic are
     in the database, in the newest epoch; numbers that were dropped count as stored.
-    ``on_superseded`` is called once when the store's guard forbids to go on; what was
-    not stored stays in the journal.
+    ``on_superseded`` is called once if the guard forbids to go on; the journal stays.
 
     Args:
         flush_s: longest time in seconds that a record waits for its batch.
@@ -77,12 +77,9 @@ class Recorder:
         self._is_replayed = journal is None
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-        self._writer = BatchWriter(
-            self._store,
-            self._thread,
-            self._timer.closing,
-            on_failure=self._note_failure,
-        )
+        self._writer = self._make_writer(self._store)
+        self._left_writer = self._make_writer(store or LeftStore(self._store))
+        self.lag = self._writer.lag
 
     @property
     def held(self) -> int:
@@ -110,24 +107,22 @@ class Recorder:
 
     def write_block(self) -> None:
         """Write to the journal what was appended since the last call."""
-        rows = self._block
-        if not rows:
-            return
-        self._block = []
-        self.counters.dropped += self._backlog.add(rows)
-        self._timer.count(len(rows))
+        rows, self._block = self._block, []
+        if rows:
+            self.counters.dropped += self._backlog.add(rows)
+            self._timer.count(len(rows))
 
     def unstored(self, kind: type, symbol: str) -> list[tuple[Tick | Trade, int]]:
         """Return (record, number) of all that memory holds of a kind and symbol.
 
-        In order, and all that is not stored unless ``is_behind``. A glance over all
-        rows: 0.1 ms for a second's 2,000.
+        In order, and all that is not stored unless ``is_behind``, but for what was not
+        published. A glance over all rows: 0.1 ms for a second's 2,000.
         """
         self.write_block()
         return [
             (record, number)
-            for record, _, number in self._backlog.in_memory()
-            if record.symbol == symbol and type(record) is kind
+            for record, epoch, number in self._backlog.in_memory()
+            if record.symbol == symbol and type(record) is kind and epoch
         ]
 
     async def read(self, select: Callable[[], Found]) -> Found:
@@ -234,10 +229,15 @@ class Recorder:
     async def _replay_left(self) -> None:
         self._looked_s = time.monotonic()
         if self._journal is not None:
-            replay = JournalReplay(self._journal, self._thread, self._writer)
+            replay = JournalReplay(self._journal, self._thread, self._left_writer)
             await replay.run(self.counters)
             self._is_replayed = True
         self._is_settled.set()
+
+    def _make_writer(self, store: Store) -> BatchWriter:
+        return BatchWriter(
+            store, self._thread, self._timer.closing, on_failure=self._note_failure
+        )
 
     def _note_failure(self, exc: Exception) -> None:
         self.counters.failed_flushes += 1

@@ -7,6 +7,7 @@ without Django's connections do not need; this one 0.3 ms (2 cores, 2026-11).
 import asyncio
 from collections.abc import Awaitable, Callable
 from io import BytesIO
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponse, StreamingHttpResponse
 
 from history.api_errors import bad_request
+from history.http_counts import UNKNOWN, http_counts
 from history.rest_services import RestServices
 from marketdata.asgi_extensions import ABORT_EXTENSION
 
@@ -48,7 +50,10 @@ class RestApplication(ASGIHandler):
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        response = await self._answer(scope)
+        started_s = perf_counter()
+        response, route = await self._answer(scope)
+        elapsed_s = perf_counter() - started_s
+        http_counts.note(scope["method"], route, response.status_code, elapsed_s)
         if response.streaming and scope["method"] == "HEAD":
             # The first page is read, which all headers are of; nobody wants the rest.
             start = {**response.headers}
@@ -63,13 +68,16 @@ class RestApplication(ASGIHandler):
         # Not closed: that would tell Django's connections, which nothing here has used,
         # of the end of a request, for 0.05 ms.
 
-    async def _answer(self, scope: Message) -> HttpResponse | StreamingHttpResponse:
+    async def _answer(self, scope: Message) -> tuple[Any, str]:
+        """Return the response, and the route that it is of."""
         request, refusal = self.create_request(scope, BytesIO())
         if refusal is not None:
-            return bad_request(None)
+            return bad_request(None), UNKNOWN
         request.services = self.services
         request.urlconf = self._urlconf
-        return await self._middleware_chain(request)
+        response = await self._middleware_chain(request)
+        match = request.resolver_match
+        return response, (match.route if match else "") or UNKNOWN
 
     async def _stream(
         self,

@@ -6,7 +6,10 @@ from marketdata.topics import Topic, group_name
 
 
 class StoredNumbers(dict[str, int]):
-    """Numbers of the newest epoch that was noted; of another none are kept."""
+    """Numbers of the newest epoch that was noted; of another none are kept.
+
+    Epoch 0 is none: what was not published has a place in it, and no number.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,6 +20,6 @@ class StoredNumbers(dict[str, int]):
         if epoch > self._epoch:
             self._epoch = epoch
             self.clear()
-        if epoch == self._epoch:
+        if epoch and epoch == self._epoch:
             for topic, number in numbers.items():
                 self[group_name(topic)] = number

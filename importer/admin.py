@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from history.models import Series
 from history.timestamps import to_us
@@ -21,13 +23,22 @@ from importer.models import ImportJob
 from importer.series_coverage import select_coverage
 from marketdata.catalog import InstrumentType
 
+STATE_LABELS = {
+    "queued": "info",
+    "running": "info",
+    "done": "success",
+    "holes": "warning",
+    "failed": "danger",
+    "stopped": "warning",
+}
+
 
 @admin.register(ImportJob)
-class ImportJobAdmin(admin.ModelAdmin):
+class ImportJobAdmin(ModelAdmin):
     """Jobs are made by a form of their own, and never edited."""
 
     list_display = (
-        *("id", "kind", "symbol", "first_day", "last_hour", "state", "progress"),
+        *("id", "kind", "symbol", "first_day", "last_hour", "labelled", "progress"),
         *("ticks", "holes", "requested_by", "started_at", "finished_at"),
     )
     list_filter = ("state", "kind", "requested_by")
@@ -73,6 +84,11 @@ class ImportJobAdmin(admin.ModelAdmin):
         count = jobs.retry(_ids(queryset))
         messages.info(request, f"{count} jobs queued again")
 
+    @display(description="state", ordering="state", label=STATE_LABELS)
+    def labelled(self, job: ImportJob) -> str:
+        """Return the state, coloured."""
+        return str(job.state)
+
     @admin.display(description="from", ordering="start")
     def first_day(self, job: ImportJob) -> str:
         """Return the first hour."""
@@ -87,7 +103,8 @@ class ImportJobAdmin(admin.ModelAdmin):
     def progress(self, job: ImportJob) -> str:
         """Return a bar."""
         return format_html(
-            '<progress value="{}" max="{}"></progress> {} / {} h',
+            '<progress value="{}" max="{}" aria-label="Hours done"></progress>'
+            " {} / {} h",
             *(job.hours_done, job.hours_total, job.hours_done, job.hours_total),
         )
 

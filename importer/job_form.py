@@ -6,6 +6,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.utils import timezone
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from history.timestamps import to_us
 from importer.exceptions import ImporterError
@@ -17,21 +22,32 @@ from importer.models import ImportJob, JobKind
 from importer.sources.registry import open_source
 
 
+class _DateInput(UnfoldAdminTextInputWidget):
+    input_type = "date"
+
+
 class StartForm(forms.Form):
     """Symbols, days and a source; `queue` makes a job of each symbol."""
 
     symbols = forms.CharField(
-        help_text="In any spelling, with commas between: EURUSD, GBP/USD"
+        widget=UnfoldAdminTextInputWidget,
+        help_text="In any spelling, with commas between: EURUSD, GBP/USD",
     )
-    kind = forms.ChoiceField(choices=JobKind.choices)
-    first = forms.DateField(label="First day", help_text="UTC: 2019-02-04")
-    last = forms.DateField(label="Last day", help_text="UTC, included")
+    kind = forms.ChoiceField(choices=JobKind.choices, widget=UnfoldAdminSelectWidget)
+    first = forms.DateField(
+        label="First day", help_text="UTC: 2019-02-04", widget=_DateInput
+    )
+    last = forms.DateField(
+        label="Last day", help_text="UTC, included", widget=_DateInput
+    )
     source = forms.CharField(
         required=False,
+        widget=UnfoldAdminTextInputWidget,
         help_text="As --source of import_ticks; empty: DUKASCOPY_SOURCE",
     )
     force = forms.BooleanField(
         required=False,
+        widget=UnfoldBooleanSwitchWidget,
         label="Every hour",
         help_text="Read hours again that are stored; same content changes nothing",
     )
@@ -72,6 +88,23 @@ class StartForm(forms.Form):
                 requested_by,
                 values["kind"],
             ),
+        )
+
+
+class MissingForm(StartForm):
+    """An import of what is missing of a range, also what was asked for in vain."""
+
+    kind = None
+    force = None
+
+    def queue(self, requested_by: str) -> list[ImportJob]:
+        """Queue the jobs of a valid form, and return them."""
+        values = self.cleaned_data
+        options = JobOptions(fill_gaps=True)
+        return queue_import(
+            values["instruments"],
+            values["hours"],
+            JobTerms(values["spec"], options, requested_by),
         )
 
 

@@ -2,7 +2,7 @@
 the gaps of their feed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,6 +24,10 @@ from marketdata.timeframes import PriceSide
 _RECORD_SIDES = [PRICE_SIDE_CODES[PriceSide.MID], PRICE_SIDE_CODES[PriceSide.TRADE]]
 _US_PER_S = 1_000_000
 _GAP = "gap"
+_FEED = "feed"
+# Feeds say what they are every 5 s; one that is silent for longer is dead, or cannot.
+FEED_SILENT_US = 30 * _US_PER_S
+_SILENT, _STOPPED = "silent", "stopped"
 _SELECT_LEDGER = """
     SELECT hour, state, rows, NULL::timestamptz, NULL, NULL
       FROM import_hours
@@ -39,6 +43,12 @@ _SELECT_LIVE = """
        AND "end" > %(start)s
        AND start < %(end)s
      UNION ALL
+    SELECT feed.since, 'feed', coalesce(extract(epoch FROM feed.live_until), 0)::bigint,
+           feed.seen, feed.state, ''
+      FROM feed_states AS feed
+      JOIN history_series AS series ON series.broker_id = feed.broker_id
+     WHERE series.id = %(series_id)s
+     UNION ALL
     SELECT time, 'stored', sum(ticks)::bigint, NULL, NULL, NULL
       FROM candles_1h
      WHERE series_id = %(series_id)s
@@ -50,7 +60,30 @@ _SELECT_LIVE = """
      UNION ALL
 """
 
-# Hour, state and rows of it; or a gap's start, "gap", 0, its end, kind and reason.
+# Of a series without data, which `series_query` does not find; there may be hours that
+# failed.
+_SELECT_UNSTORED = """
+    SELECT DISTINCT instrument.symbol,
+           instrument.type,
+           ledger.hour,
+           ledger.state,
+           ledger.rows
+      FROM marketdata_brokersymbol AS spelling
+      JOIN marketdata_instrument AS instrument ON instrument.id = spelling.instrument_id
+      LEFT JOIN history_series AS series
+        ON series.instrument_id = instrument.id
+       AND series.broker_id = spelling.broker_id
+      LEFT JOIN import_hours AS ledger
+        ON ledger.series_id = series.id
+       AND ledger.hour >= %(start)s
+       AND ledger.hour < %(end)s
+     WHERE instrument.symbol = %(symbol)s
+       AND spelling.broker_id = %(broker)s
+"""
+
+# Hour, state and rows of it; or a gap's start, "gap", 0, its end, kind and reason; or
+# since when a feed has its state, "feed", until when it was live, when it said so and
+# the state.
 Row = tuple[datetime, str, int, datetime | None, str | None, str | None]
 
 
@@ -96,6 +129,32 @@ def plan_coverage(
     return Statement(_SELECT_LIVE + _SELECT_LEDGER, parameters)
 
 
+def plan_unstored(symbol: str, broker: str, hours: HourRange) -> Statement:
+    """Return the statement whose rows ``unstored_hours`` takes.
+
+    It finds what a broker carries and nothing is stored of, for a canonical symbol.
+    """
+    return Statement(
+        _SELECT_UNSTORED,
+        {
+            "symbol": symbol,
+            "broker": broker,
+            "start": to_datetime(hours.start_us),
+            "end": to_datetime(hours.end_us),
+        },
+    )
+
+
+def unstored_hours(
+    rows: Sequence[Sequence[Any]], hours: HourRange
+) -> list[CoveredHour]:
+    """Return what is had of each hour; nothing if the broker carries no such symbol."""
+    if not rows:
+        return []
+    known: list[Row] = [(*row[2:5], None, None, None) for row in rows if row[2]]
+    return covered_hours(known, InstrumentType(rows[0][1]), hours)
+
+
 def covered_hours(
     rows: Iterable[Row], instrument_type: InstrumentType, hours: HourRange
 ) -> list[CoveredHour]:
@@ -103,7 +162,7 @@ def covered_hours(
     known = {
         to_us(hour): (COVER_OF[HourState(state)], count)
         for hour, state, count, *_ in rows
-        if state != _GAP
+        if state not in (_GAP, _FEED)
     }
     return cover_hours(
         known, hours, is_closed=lambda hour_us: is_closed(instrument_type, hour_us)
@@ -117,6 +176,23 @@ def feed_gaps(rows: Iterable[Row]) -> list[FeedGap]:
         for start, state, _, end, kind, reason in rows
         if state == _GAP and end and kind and reason is not None
     )
+
+
+def feed_state(rows: Iterable[Row], now_us: int) -> dict[str, object] | None:
+    """Return the ``feed`` of the body: what a live series' feed said last, and when.
+
+    In Unix seconds. The state `silent` is not the feed's word: it should have said
+    something meanwhile.
+    """
+    for since, kind, live_until_s, seen, state, _ in rows:
+        if kind == _FEED and seen and state:
+            is_dead = state != _STOPPED and now_us - to_us(seen) > FEED_SILENT_US
+            return {
+                "state": _SILENT if is_dead else state,
+                "since": to_us(seen if is_dead else since) // _US_PER_S,
+                "live_until": live_until_s or None,
+            }
+    return None
 
 
 def select_known_range(series_id: int) -> HourRange | None:
@@ -133,12 +209,13 @@ def coverage_body(
     broker: str,
     covered: Sequence[CoveredHour],
     told: Iterable[FeedGap] = (),
+    feed: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Return the body of `GET /api/coverage` (PROTOCOL 6): Unix seconds, ends excluded.
 
     Hours beyond those of the protocol's states are `dropped`: stored once, and removed
     on purpose by the retention. Gaps of the feed have a ``type``, and are widened to
-    whole seconds; those of whole hours come first.
+    whole seconds; those of whole hours come first. ``feed`` is left out if None.
     """
     gaps: list[dict[str, object]] = [
         {
@@ -169,4 +246,4 @@ def coverage_body(
             for item in covered
         ],
         "gaps": gaps,
-    }
+    } | ({"feed": feed} if feed else {})

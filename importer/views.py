@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from history.api_errors import json_response
 from history.api_parameters import BROKER, NEEDED_SYMBOL, START, TO
 from history.api_schema import documented
 from history.endpoint import Endpoint
+from history.exceptions import SymbolNotFound
 from history.query_fields import (
     QueryFields,
     check_range,
@@ -26,9 +28,13 @@ from importer.series_coverage import (
     coverage_body,
     covered_hours,
     feed_gaps,
+    feed_state,
     plan_coverage,
+    plan_unstored,
+    unstored_hours,
 )
 from marketdata.durations import DAY_US, HOUR_US
+from marketdata.exceptions import UnknownBroker
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
@@ -55,6 +61,14 @@ class GapBody(msgspec.Struct):
     type: Literal["tick", "trade"] | msgspec.UnsetType = msgspec.UNSET
 
 
+class FeedBody(msgspec.Struct):
+    """What a live feed's connection is, since when, and until when it was live."""
+
+    state: str
+    since: int
+    live_until: int | None
+
+
 class CoverageBody(msgspec.Struct):
     """What `importer.series_coverage.coverage_body` returns."""
 
@@ -62,6 +76,7 @@ class CoverageBody(msgspec.Struct):
     broker: str
     hours: list[HourBody]
     gaps: list[GapBody]
+    feed: FeedBody | msgspec.UnsetType = msgspec.UNSET
 
 
 @documented(
@@ -89,19 +104,43 @@ class CoverageView(Endpoint):
         check_range(fields, end_us - start_us, MAX_DAYS)
         fields.check()
         hours = HourRange(start_us - start_us % HOUR_US, end_us + -end_us % HOUR_US)
-        lookups, reader = request.services.lookups, request.services.reader
-        plan = plan_listing(symbol)
-        rows = await lookups.fetch(plan.sql, plan.parameters)
-        listing = listing_of(rows, Ticker(symbol, broker), request.client.plan)
-        series = listing.series
-        plan = plan_coverage(series.series_id, hours, broker=series.broker)
-        rows = await reader.fetch(plan.sql, plan.parameters)
-
-        def body() -> dict[str, object]:
-            covered = covered_hours(rows, listing.type, hours)
-            return coverage_body(series.symbol, series.broker, covered, feed_gaps(rows))
-
+        body = await _body(request, Ticker(symbol, broker), hours, now_us)
         # A year of hours takes 20 ms, one without any rows 100 (busy 2 cores).
-        response = json_response(await asyncio.to_thread(body))
-        response.headers["X-Broker"] = series.broker
+        answer = await asyncio.to_thread(body)
+        response = json_response(answer)
+        response.headers["X-Broker"] = str(answer["broker"])
         return response
+
+
+async def _body(
+    request: HttpRequest, ticker: Ticker, hours: HourRange, now_us: int
+) -> Callable[[], dict[str, object]]:
+    """Return what makes the body, of rows that are read: two statements at most.
+
+    Raises:
+        SymbolNotFound, UnknownBroker, Forbidden: as `udf_query.listing_of`, but for
+            what the named broker carries without that anything is stored.
+    """
+    lookups, reader = request.services.lookups, request.services.reader
+    plan = plan_listing(ticker.symbol)
+    rows = await lookups.fetch(plan.sql, plan.parameters)
+    try:
+        listing = listing_of(rows, ticker, request.client.plan)
+    except (SymbolNotFound, UnknownBroker):
+        plan = plan_unstored(ticker.symbol, ticker.broker, hours)
+        found = await reader.fetch(plan.sql, plan.parameters)
+        if not found or not request.client.plan.allows(ticker.broker, ticker.symbol):
+            raise
+        return lambda: coverage_body(
+            ticker.symbol, ticker.broker, unstored_hours(found, hours)
+        )
+    series = listing.series
+    plan = plan_coverage(series.series_id, hours, broker=series.broker)
+    read = await reader.fetch(plan.sql, plan.parameters)
+    return lambda: coverage_body(
+        series.symbol,
+        series.broker,
+        covered_hours(read, listing.type, hours),
+        feed_gaps(read),
+        feed_state(read, now_us),
+    )

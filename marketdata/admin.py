@@ -2,22 +2,37 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
 
 from marketdata.account_store import make_api_key
 from marketdata.models import ApiKey, Broker, BrokerSymbol, ClientPlan, Instrument
 
+KEY_LABELS = {"active": "success", "expired": "warning", "revoked": "danger"}
 
-class BrokerSymbolInline(admin.TabularInline):
+
+class BrokerSymbolInline(TabularInline):
     model = BrokerSymbol
-    extra = 1
+    extra = 0
+
+    def formfield_for_dbfield(
+        self, db_field: Field, request: HttpRequest, **options: Any
+    ) -> Any:
+        """Return the form's field with a name that is read aloud; its label is not."""
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if field is not None:
+            field.widget.attrs["aria-label"] = str(db_field.verbose_name)
+        return field
 
 
 @admin.register(Instrument)
-class InstrumentAdmin(admin.ModelAdmin):
+class InstrumentAdmin(ModelAdmin):
     list_display = ["symbol", "display", "type", "decimals", "broker", "record"]
     list_editable = ["broker", "record"]
     list_filter = ["type", "record", "broker_symbols__broker"]
@@ -27,13 +42,13 @@ class InstrumentAdmin(admin.ModelAdmin):
 
 
 @admin.register(Broker)
-class BrokerAdmin(admin.ModelAdmin):
+class BrokerAdmin(ModelAdmin):
     list_display = ["name", "title", "is_simulated", "is_enabled"]
     list_editable = ["is_enabled"]
 
 
 @admin.register(BrokerSymbol)
-class BrokerSymbolAdmin(admin.ModelAdmin):
+class BrokerSymbolAdmin(ModelAdmin):
     list_display = ["broker", "symbol", "instrument", "price_scale", "first_tick"]
     list_filter = ["broker"]
     search_fields = ["symbol", "instrument__symbol"]
@@ -41,7 +56,7 @@ class BrokerSymbolAdmin(admin.ModelAdmin):
 
 
 @admin.register(ClientPlan)
-class ClientPlanAdmin(admin.ModelAdmin):
+class ClientPlanAdmin(ModelAdmin):
     list_display = [
         "name",
         "subscriptions",
@@ -59,12 +74,14 @@ class ClientPlanAdmin(admin.ModelAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):
+class ApiKeyAdmin(ModelAdmin):
     """Shows a key once, on the page that answers its making."""
 
     list_display = ["name", "prefix", "plan", "created", "last_used", "expires"]
-    list_display += ["is_active"]
+    list_display += ["state"]
     list_filter = ["plan", "is_active"]
+    list_select_related = ["plan"]
+    actions = ["revoke"]
     search_fields = ["name", "prefix"]
     fields = ["name", "plan", "expires", "is_active"]
     readonly_fields = ["prefix", "created", "last_used"]
@@ -72,6 +89,25 @@ class ApiKeyAdmin(admin.ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
         """Show of a key what tells it apart."""
         return [*self.fields, *self.readonly_fields] if obj else self.fields
+
+    @display(description="state", label=KEY_LABELS)
+    def state(self, key: ApiKey) -> str:
+        """Return whether the key may be used."""
+        if not key.is_active:
+            return "revoked"
+        is_over = key.expires is not None and key.expires <= timezone.now()
+        return "expired" if is_over else "active"
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """Have the chosen keys refused; the rows stay, so who had them is known."""
+        count = 0
+        for key in queryset.filter(is_active=True):
+            key.is_active = False
+            key.save(update_fields=["is_active"])
+            self.log_change(request, key, "Revoked.")
+            count += 1
+        messages.success(request, f"{count} keys revoked: refused within 30 s")
 
     def save_model(
         self, request: HttpRequest, obj: ApiKey, form: Any, change: bool

@@ -30,10 +30,11 @@ class Refused(Exception):
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """A client, and the place that its socket takes until it leaves it."""
+    """A client, its address, and the place that its socket takes until it leaves it."""
 
     client: Client
     place: Place
+    address: str
 
 
 class Admission:
@@ -75,10 +76,11 @@ class Admission:
             raise Refused(CloseCode.FORBIDDEN, "pages of this origin may not connect")
         try:
             client = await self.accounts.at_connect(headers, query)
-            place = self._limits.enter(self._addresses.of_scope(scope), client)
+            address = self._addresses.of_scope(scope)
+            place = self._limits.enter(address, client)
         except (AuthFailed, AuthUnavailable, TooManyConnections) as exc:
             raise _refusal(exc) from exc
-        return Admitted(client, place)
+        return Admitted(client, place, address.key)
 
     async def identify(self, token: str, place: Place) -> Client:
         """Return who shows the token on a socket that is open.

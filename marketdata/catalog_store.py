@@ -1,7 +1,10 @@
 """Loads the catalog from the database and the settings."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
+import django.db
 import structlog
 from django.conf import settings
 from django.db import connections
@@ -34,15 +37,43 @@ def load_catalog() -> catalog.Catalog:
     else:
         instruments = bundled_instruments()
         simulated = bundled_brokers()
-    enabled = set(enabled_brokers(settings.BROKERS_ENABLED, switches))
-    brokers = [
-        catalog.Broker(name, name in enabled, simulated.get(name, False))
-        for name in sorted(simulated.keys() | enabled)
-    ]
-    loaded = catalog.Catalog(instruments, brokers)
-    if loaded.unusable:
-        _warn_once(frozenset(loaded.unusable))
-    return loaded
+    return _catalog(instruments, simulated, switches)
+
+
+class CatalogLoader:
+    """Loads the catalog again and again, for one process.
+
+    A database that is away when the process starts must not keep it from streaming:
+    until it has answered once, there is what a new installation starts with.
+    """
+
+    def __init__(self) -> None:
+        self._is_known = self._is_told = False
+
+    def load(self) -> catalog.Catalog:
+        """Return the catalog as it is now; blocks on the database.
+
+        Raises:
+            django.db.Error: the database cannot be asked, and could be before.
+        """
+        try:
+            found = load_catalog()
+        except django.db.Error as exc:
+            if self._is_known:
+                raise
+            if not self._is_told:
+                log.warning("catalog not known, what we ship is used", error=str(exc))
+            self._is_told = True
+            return _catalog(bundled_instruments(is_recorded=True), bundled_brokers())
+        self._is_known = True
+        return found
+
+    def load_in_thread(self) -> catalog.Catalog:
+        """Do the same in a thread of its own, which leaves no connection behind."""
+        try:
+            return self.load()
+        finally:
+            connections.close_all()
 
 
 def load_enabled_brokers() -> list[str]:
@@ -62,12 +93,20 @@ def load_enabled_brokers() -> list[str]:
     return enabled_brokers(settings.BROKERS_ENABLED, switches)
 
 
-def load_catalog_in_thread() -> catalog.Catalog:
-    """Do the same in a thread of its own, which leaves no connection behind."""
-    try:
-        return load_catalog()
-    finally:
-        connections.close_all()
+def _catalog(
+    instruments: list[catalog.Instrument],
+    simulated: Mapping[str, bool],
+    switches: Mapping[str, bool | None] = MappingProxyType({}),
+) -> catalog.Catalog:
+    enabled = set(enabled_brokers(settings.BROKERS_ENABLED, switches))
+    brokers = [
+        catalog.Broker(name, name in enabled, simulated.get(name, False))
+        for name in sorted(simulated.keys() | enabled)
+    ]
+    loaded = catalog.Catalog(instruments, brokers)
+    if loaded.unusable:
+        _warn_once(frozenset(loaded.unusable))
+    return loaded
 
 
 @lru_cache(maxsize=8)  # the catalog is loaded every few seconds

@@ -49,3 +49,4 @@ class CloseCode(IntEnum):
     MALFORMED = 4502
     CONNECTION_LIMIT = 4503
     FORBIDDEN = 4506
+    CLOSED_BY_STAFF = 4507

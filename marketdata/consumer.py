@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
+from structlog.contextvars import bind_contextvars
 
 from marketdata.admission import Refused, query_of
 from marketdata.asgi_port import AsgiPort
@@ -28,6 +29,7 @@ from marketdata.encodings import Encoding
 from marketdata.exceptions import AuthFailed, InvalidMessage
 from marketdata.hub import Hub
 from marketdata.limited_log import LimitedLog
+from marketdata.listed_client import ListedClient, Origin
 from marketdata.outbox import PORT_EXTENSION, Outbox, Port
 from marketdata.private_claims import PrivateClaims
 from marketdata.runtime import Runtime
@@ -52,6 +54,7 @@ class LiveConsumer(AsyncConsumer):
         self._options = runtime.options
         self._pairs: set[tuple[Topic, Encoding]] = set()
         self._place: Place | None = None
+        self._number = 0  # of `connections`, while there is a place
         self._catch_ups: CatchUps | None = None
         self._private: PrivateClaims | None = None
         self._watch: ClientWatch
@@ -99,14 +102,17 @@ class LiveConsumer(AsyncConsumer):
             self._end(exc.code, exc.message)
             return
         client, self._place = admitted.client, admitted.place
-        connections.enter(self._outbox)
-        events.info("client connected", path=self.scope["path"], client=client.id)
+        origin = Origin(admitted.address, self.scope["path"], self._dialect.name)
+        self._session = session = self._new_session(self.scope, client)
+        listed = ListedClient(origin, session, self._outbox, self._end)
+        self._number = connections.enter(listed)
+        bind_contextvars(connection=f"{self._options.facts.server}.{self._number}")
+        events.info("client connected", path=origin.path, client=client.id)
         self._hub = await self._runtime.hub()
         self._catch_ups = CatchUps(self._hub, self._runtime.past(), self._outbox)
         self._private = PrivateClaims(self._runtime.private(), self._perform)
-        self._session = self._new_session(self.scope, client)
-        await self._perform(self._session.open(self._hub.catalog))
-        self._watch.start(self._session)
+        await self._perform(session.open(self._hub.catalog))
+        self._watch.start(session)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """Answer a client's frame."""
@@ -139,8 +145,6 @@ class LiveConsumer(AsyncConsumer):
             reconnect_ms=random.randrange(MAX_RECONNECT_MS),
         )
 
-    # What the session wants
-
     async def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             match effect:
@@ -167,15 +171,14 @@ class LiveConsumer(AsyncConsumer):
         catch_ups = self._catch_ups
         if self._outbox.is_closed or catch_ups is None:
             return
+        pairs = {(item.topic, item.encoding) for item in join.follows}
         for follow in join.follows:
             catch_ups.stop(follow.topic, follow.encoding)
             if follow.since is None:
                 self._hub.attach(follow, self._outbox)
-        self._count(
-            self._pairs.union((item.topic, item.encoding) for item in join.follows)
-        )
-        reply = join.reply({topic: self._hub.position(topic) for topic in join.topics})
-        frames = [reply]
+        self._count(self._pairs | pairs)
+        position = self._hub.position
+        frames = [join.reply({topic: position(topic) for topic in join.topics})]
         for follow in join.follows:
             pair = follow.topic, follow.encoding
             frames.append(self._hub.feed_notice(*pair))
@@ -214,22 +217,18 @@ class LiveConsumer(AsyncConsumer):
             await self._perform(effect.answer(client))
             self._watch.hold_to(client)
 
-    # The end
-
     def _on_overflow(self) -> None:
         # The hub may be in the middle of the topic's sinks.
-        asyncio.get_running_loop().call_soon(
-            self._end,
-            CloseCode.TOO_SLOW,
-            "the client reads too slowly: its queue is over the limit",
-        )
+        text = "the client reads too slowly: its queue is over the limit"
+        asyncio.get_running_loop().call_soon(self._end, CloseCode.TOO_SLOW, text)
 
     def _end(self, code: CloseCode, message: str, *, reconnect_ms: int = 0) -> None:
         self._close(self._session.end(code, message, reconnect_ms=reconnect_ms))
 
     def _close(self, close: Close) -> None:
         self._clean_up()
-        self._outbox.close(close.code, close.reason, close.frame)
+        if self._outbox.close(close.code, close.reason, close.frame):
+            connections.closed[close.code] += 1
 
     def _clean_up(self) -> None:
         if self._pairs:
@@ -241,10 +240,10 @@ class LiveConsumer(AsyncConsumer):
         if self._place is not None:
             self._place.leave()
             self._place = None
-            connections.leave(self._outbox)
+            connections.leave(self._number)
         self._outbox.stop()
 
     def _new_session(self, scope: dict[str, Any], client: Client) -> Session:
-        dialect = self._options.dialect_of(scope["path"])
+        self._dialect = self._options.dialect_of(scope["path"])
         opening = Opening(scope["path"], query_of(scope), client)
-        return dialect.new_session(self._options.facts, opening)
+        return self._dialect.new_session(self._options.facts, opening)

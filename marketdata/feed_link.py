@@ -145,18 +145,18 @@ class FeedLink:
             for broker in self._brokers:
                 self._ask_all(broker)
 
-    def _note_lag(self, broker: str, beat: Beat | None) -> None:
+    def _note_lag(self, source: str, beat: Beat | None) -> None:
         """Note when a beat came, or that no others are to be expected."""
         is_behind = False
         if beat is None:
-            self._lag.forget(broker)
+            self._lag.forget(source)
         elif beat.clock_us:
             now_us = time.monotonic_ns() // 1_000
-            is_behind = self._lag.is_behind(broker, beat.epoch, beat.clock_us, now_us)
-        if self._delivery.set_behind(broker, is_behind):
+            is_behind = self._lag.is_behind(source, beat.epoch, beat.clock_us, now_us)
+        if self._delivery.set_behind(source, is_behind):
             log.warning(
                 "behind the feed" if is_behind else "caught up with the feed",
-                broker=broker,
+                broker=source.partition("~")[0],  # owners appear in no log
                 left_out=self._delivery.left_out,
             )
 

@@ -19,6 +19,7 @@ from marketdata.encodings import Encoding
 from marketdata.feed_link import FeedLink
 from marketdata.feed_states import FEED_SILENT_S
 from marketdata.intake import HubCounters, Intake
+from marketdata.lag_histogram import LagHistogram
 from marketdata.line import Line
 from marketdata.membership import GroupLayer, Membership
 from marketdata.ring import MAX_BYTES, Ring, Stretch
@@ -76,6 +77,16 @@ class Hub:
     def delivered(self) -> int:
         """Frames that were handed to sinks, times the sinks."""
         return self._delivery.delivered
+
+    @property
+    def left_out(self) -> int:
+        """Records that were not delivered because the process was behind."""
+        return self._delivery.left_out
+
+    @property
+    def lag(self) -> LagHistogram:
+        """How late records went out."""
+        return self._delivery.lag
 
     async def prepare(self, topics: Iterable[Topic]) -> None:
         """Join the groups of topics and learn where they are, or give up soon.

@@ -66,8 +66,8 @@ def load_instruments() -> int:
     return len(instruments)
 
 
-def bundled_instruments() -> list[catalog.Instrument]:
-    """Return the bundled instruments for a server without a database: unrecorded."""
+def bundled_instruments(*, is_recorded: bool = False) -> list[catalog.Instrument]:
+    """Return the bundled instruments, for a server without its database."""
     brokers = _read("brokers.csv")
     return [
         catalog.Instrument(
@@ -80,7 +80,7 @@ def bundled_instruments() -> list[catalog.Instrument]:
                 for item in brokers
                 if _spelling(row, item)
             },
-            is_recorded=False,
+            is_recorded=is_recorded,
         )
         for row in _read("instruments.csv")
     ]

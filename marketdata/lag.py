@@ -25,18 +25,18 @@ class Lag:
     def __init__(self) -> None:
         self._delays: dict[str, tuple[int, deque[int]]] = {}
 
-    def is_behind(self, broker: str, epoch: int, sent_us: int, now_us: int) -> bool:
-        """Note a beat, and return True if it came more than ``MAX_LAG_US`` late."""
-        known_epoch, delays = self._delays.get(broker, (0, None))
+    def is_behind(self, source: str, epoch: int, sent_us: int, now_us: int) -> bool:
+        """Note a feed's beat; return True if it came more than ``MAX_LAG_US`` late."""
+        known_epoch, delays = self._delays.get(source, (0, None))
         if delays is None or known_epoch != epoch:
             delays = deque(maxlen=_BEATS)
-            self._delays[broker] = epoch, delays
+            self._delays[source] = epoch, delays
         delays.append(now_us - sent_us)
         return delays[-1] - min(delays) > MAX_LAG_US
 
-    def forget(self, broker: str) -> None:
-        """Forget the broker's beats."""
-        self._delays.pop(broker, None)
+    def forget(self, source: str) -> None:
+        """Forget the beats of a feed."""
+        self._delays.pop(source, None)
 
 
 def leave_out(line: Line) -> int:

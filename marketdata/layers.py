@@ -54,6 +54,12 @@ class _Shard(RedisSingleShardConnection):
     async def unsubscribe(self, channel: str) -> None:
         self.subscriber.unsubscribe(channel)
 
+    async def count_subscribers(self, channel: str) -> int:
+        async with self._lock:
+            self._ensure_redis()
+            ((_, count),) = await self._redis.pubsub_numsub(channel)
+            return int(count)
+
     async def flush(self) -> None:
         await self.subscriber.close()
         self._publishing.close()
@@ -106,6 +112,10 @@ class _LoopLayer(RedisPubSubLoopLayer):
         self.listeners.pop(name, None)
         if name not in self.groups:
             await self._get_shard(name).unsubscribe(name)
+
+    async def count_listeners(self, group: str) -> int:
+        name = self._get_group_channel_name(group)
+        return await self._get_shard(name).count_subscribers(name)
 
     def defer(self, callback: Callable[[], None]) -> None:
         if self.is_reading:
@@ -166,6 +176,14 @@ class MarketDataChannelLayer(RedisPubSubChannelLayer):
             redis.exceptions.RedisError, OSError: Redis is away.
         """
         await self._get_layer().stop_listening(group)
+
+    async def count_listeners(self, group: str) -> int:
+        """Return how many connections to Redis get the group's messages.
+
+        Raises:
+            redis.exceptions.RedisError, OSError: Redis is away.
+        """
+        return await self._get_layer().count_listeners(group)
 
     def defer(self, callback: Callable[[], None]) -> None:
         """Call it behind all messages of the read that calls listeners now, or soon.

@@ -7,7 +7,7 @@ the week end is certain for all of them. Holidays are not known here: such hours
 reported as missing.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from marketdata.catalog import InstrumentType
@@ -36,3 +36,30 @@ def is_closed(instrument_type: InstrumentType, hour_us: int) -> bool:
 def is_open(instrument_type: InstrumentType, hour_us: int) -> bool:
     """Return whether the market is known to be open in the hour, but for holidays."""
     return instrument_type in _WHOLE_WEEK and not is_closed(instrument_type, hour_us)
+
+
+def open_spans(
+    instrument_type: InstrumentType, start_us: int, end_us: int
+) -> list[tuple[int, int]]:
+    """Return the parts of [start, end) that are not of a closed week end, ascending.
+
+    In microseconds; none is empty. Only week ends are taken out, as in ``is_closed``.
+    """
+    spans: list[tuple[int, int]] = []
+    if instrument_type is not InstrumentType.CRYPTO:
+        day = datetime.fromtimestamp(start_us // 1_000_000, UTC).astimezone(_NEW_YORK)
+        friday = day.date() - timedelta((day.weekday() - _FRIDAY) % 7)
+        while (closes_us := _turn_us(friday)) < end_us:
+            if start_us < closes_us:
+                spans.append((start_us, closes_us))
+            start_us = max(start_us, _turn_us(friday + timedelta(_SUNDAY - _FRIDAY)))
+            friday += timedelta(7)
+    if start_us < end_us:
+        spans.append((start_us, end_us))
+    return spans
+
+
+def _turn_us(day: date) -> int:
+    """Return when the market closes on that Friday, or opens on that Sunday."""
+    turn = datetime.combine(day, time(_TURN_HOUR), _NEW_YORK)
+    return int(turn.timestamp()) * 1_000_000

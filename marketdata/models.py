@@ -219,6 +219,10 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "API key"
         ordering = ["name"]
+        permissions = [
+            ("view_connections", "Can see who is connected"),
+            ("close_connections", "Can close connections"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}...)"

@@ -4,6 +4,7 @@ What the socket cannot take waits here, bounded in bytes. A reader that is slowe
 its topics for longer is cut: memory is finite, and old prices are worth nothing.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -58,7 +59,8 @@ class Outbox:
     """The frames of one session; a `Sink` of the hub.
 
     ``sent`` counts frames, ``queued_bytes`` what waits here, ``skipped`` the records
-    that conflation left out.
+    that conflation left out. ``waits_since_s`` is when the socket last stopped taking
+    all (`time.monotonic`), None while it does.
     """
 
     __slots__ = (
@@ -72,6 +74,7 @@ class Outbox:
         "queued_bytes",
         "sent",
         "skipped",
+        "waits_since_s",
         "way",
     )
 
@@ -82,6 +85,7 @@ class Outbox:
         self.sent = 0
         self.queued_bytes = 0
         self.skipped = 0
+        self.waits_since_s: float | None = None
         self._has_ended = False
         self._is_short = False
         self.way = port
@@ -105,6 +109,7 @@ class Outbox:
             return
         self._queue.append(batch)
         self.queued_bytes += batch.size
+        self._note_wait()
         if self.queued_bytes > self._max_bytes:
             on_overflow = self._on_overflow
             self.stop()
@@ -125,6 +130,8 @@ class Outbox:
         self._offers[source] = None
         if self.way.is_ready:
             self._take_offers()
+        else:
+            self._note_wait()
 
     def send_text(self, text: bytes) -> None:
         """Send a text of the session's own, after what was delivered before."""
@@ -146,6 +153,8 @@ class Outbox:
             self.sent += batch.count
             port.write(batch)
         self._take_offers()
+        if not queue and not self._offers:
+            self.waits_since_s = None
 
     def stop(self) -> None:
         """Take no more frames, and drop what waits."""
@@ -157,15 +166,20 @@ class Outbox:
         self._offers.clear()
         self.queued_bytes = 0
 
-    def close(self, code: int, reason: str = "", frame: bytes | None = None) -> None:
-        """Send a last frame and close, once; what still waits is dropped."""
+    def close(self, code: int, reason: str = "", frame: bytes | None = None) -> bool:
+        """Send a last frame and close; what still waits is dropped. False if closed."""
         if self._has_ended:
-            return
+            return False
         self._has_ended = True
         self.stop()
         if frame is not None:
             self.way.write(Batch((frame,)))
         self.way.close(code, reason)
+        return True
+
+    def _note_wait(self) -> None:
+        if self.waits_since_s is None:
+            self.waits_since_s = time.monotonic()
 
     def _take_offers(self) -> None:
         while self._offers and self.way.is_ready:

@@ -10,7 +10,7 @@ import msgspec
 
 from marketdata.books import Book
 from marketdata.layer_messages import NumberedRecords, TopicState
-from marketdata.records import OrderBook, Record
+from marketdata.records import KINDS, Kind, OrderBook, Record
 from marketdata.topics import Topic, group_name
 
 MAX_RECORDS_PER_MESSAGE = 500  # about 40 KB; a hub decodes it in under 1 ms
@@ -92,3 +92,17 @@ class OutgoingLine:
         if self.answer is sending.answer:
             self.answer = None
         return sent
+
+
+def line_key(topic: Topic) -> tuple[object, ...]:
+    """Return what finds a topic's line; a record's type, broker and symbol come first.
+
+    So the key of a record is made without its topic, which takes longer.
+    """
+    key: tuple[object, ...] = (_TYPES[topic.kind], topic.broker, topic.symbol)
+    if topic.kind is Kind.CANDLE:
+        key += (topic.timeframe, topic.price_side)
+    return key
+
+
+_TYPES = {kind: record_type for record_type, kind in KINDS.items()}

@@ -57,7 +57,9 @@ class PrivateClaims:
             if isinstance(result, str):
                 before = self._owners.pop(effect.broker, None)
                 self._owners[effect.broker] = result
-            # The session leaves the topics of the feed that is replaced.
-            await self._perform(effect.answer(result))
-            if before is not None:
-                self._feeds.release(before)
+            try:
+                # The session leaves the topics of the feed that is replaced.
+                await self._perform(effect.answer(result))
+            finally:
+                if before is not None:
+                    self._feeds.release(before)

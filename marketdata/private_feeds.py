@@ -85,9 +85,12 @@ class PrivateFeeds:
             BrokerAuthFailed: it could not be opened.
         """
         owner = credentials.owner(self._key, broker)
-        held = await self._hold(owner, broker, credentials)
+        held = self._held.get(owner) or self._hold(owner, broker, credentials)
+        held.users += 1
         try:
             async with asyncio.timeout(self._timeout_s):
+                if held.users == 1:
+                    await self._ask(broker)
                 await asyncio.shield(held.answer)
         except BaseException as exc:
             self.release(owner, held)
@@ -119,23 +122,23 @@ class PrivateFeeds:
             await self._send()
         await self._membership.close()
 
-    async def _hold(self, owner: str, broker: str, credentials: Credentials) -> _Held:
-        held = self._held.get(owner)
-        if held is None:
-            now_s = asyncio.get_running_loop().time()
-            held = self._held[owner] = _Held(broker, credentials, now_s)
-            self._closing.pop(owner, None)
-            held.users += 1
-            self._start()
-            groups = answer_group(self._hub), hello_group(broker)
-            if sum(item.broker == broker for item in self._held.values()) == 1:
-                self._membership.join(groups[1], self._receive)
+    def _hold(self, owner: str, broker: str, credentials: Credentials) -> _Held:
+        now_s = asyncio.get_running_loop().time()
+        held = self._held[owner] = _Held(broker, credentials, now_s)
+        self._closing.pop(owner, None)
+        self._start()
+        if sum(item.broker == broker for item in self._held.values()) == 1:
+            self._membership.join(hello_group(broker), self._receive)
+        return held
+
+    async def _ask(self, broker: str) -> None:
+        """Have the feed process asked, once its answer will be heard."""
+        groups = answer_group(self._hub), hello_group(broker)
+        try:
             with contextlib.suppress(KeyError):  # released again meanwhile
                 await self._membership.wait_for(groups, timeout_s=JOIN_TIMEOUT_S)
+        finally:
             self._wake.set()
-            return held
-        held.users += 1
-        return held
 
     def _forget(self, owner: str) -> None:
         broker = self._held.pop(owner).broker

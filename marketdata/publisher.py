@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -10,9 +11,10 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
+from marketdata.lag_histogram import LagHistogram
 from marketdata.layer_messages import encode_message
-from marketdata.outgoing import Answer, OutgoingLine, Sending
-from marketdata.records import KINDS, Candle, Kind, OrderBook, Record
+from marketdata.outgoing import Answer, OutgoingLine, Sending, line_key
+from marketdata.records import Candle, OrderBook, Record
 from marketdata.topics import Topic, topic_of
 
 # What is kept while Redis is away: some seconds of a busy market. Older than that it
@@ -52,6 +54,7 @@ class Publisher:
 
     ``stored_numbers`` says by group name up to which number a topic is in the database;
     it changes while the publisher runs. ``before_send`` is called before records leave.
+    ``lag`` is from the arrival of each message's oldest record until Redis has it.
     ``owner`` names the private feed of which the records are, if they are of one.
     """
 
@@ -66,12 +69,14 @@ class Publisher:
     ) -> None:
         self.epoch = epoch
         self.counters = PublisherCounters()
+        self.lag = LagHistogram()
         self.stored_numbers = stored_numbers
         self._layer = layer
         self._before_send = before_send
         self._owner = owner
         self._lines: dict[tuple[object, ...], OutgoingLine] = {}
         self._waiting: dict[OutgoingLine, None] = {}  # in order of arrival
+        self._asked: dict[OutgoingLine, tuple[object, ...]] = {}  # without a record yet
         self._pending = 0
         self._is_away = False
         self._wake = asyncio.Event()
@@ -96,10 +101,9 @@ class Publisher:
             line.head += 1
             numbers.append(line.head)
             line.pending.append(record)
+            line.last = record
             if kind is OrderBook:
                 line.take_change(cast(OrderBook, record))
-            else:
-                line.last = record
             self._waiting[line] = None
             self._pending += 1
             if len(line.pending) > MAX_PENDING_PER_TOPIC or self._pending > MAX_PENDING:
@@ -129,10 +133,11 @@ class Publisher:
 
     def last(self, topic: Topic) -> Record | None:
         """Return the newest record; of an order book the whole one that it is now."""
-        return self._line(topic).newest()
+        line = self._lines.get(line_key(topic))
+        return None if line is None else line.newest()
 
     def lasts(self) -> list[Record]:
-        """Return ``last`` of each topic that had a record."""
+        """Return the newest record of each topic that had one: of a book a change."""
         return [line.last for line in self._lines.values() if line.last is not None]
 
     async def drain(self, timeout_s: float = 5.0) -> bool:
@@ -153,12 +158,11 @@ class Publisher:
         return msgspec.structs.replace(topic, owner=self._owner)
 
     def _line(self, topic: Topic) -> OutgoingLine:
-        key: tuple[object, ...] = (_TYPES[topic.kind], topic.broker, topic.symbol)
-        if topic.kind is Kind.CANDLE:
-            key += (topic.timeframe, topic.price_side)
+        key = line_key(topic)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = OutgoingLine(topic)
+            self._asked[line] = key
         return line
 
     def _drop_oldest(self, line: OutgoingLine) -> None:
@@ -202,8 +206,9 @@ class Publisher:
             self._is_away = False
             log.info("publisher has Redis again", dropped=self.counters.dropped)
         self.counters.messages += len(messages)
+        now_us = time.time_ns() // 1_000
         for sending in sendings:
-            self._forget_sent(sending)
+            self._forget_sent(sending, now_us)
         return True
 
     def _put_messages(
@@ -222,13 +227,18 @@ class Publisher:
         messages.append((line.group, encode_message(state)))
         return Sending(line, end, answer)
 
-    def _forget_sent(self, sending: Sending) -> None:
+    def _forget_sent(self, sending: Sending, now_us: int) -> None:
         line = sending.line
+        oldest = line.pending[0] if line.pending else None
         sent = line.forget(sending)
+        if sent and oldest is not None:
+            self.lag.observe(now_us - oldest.received_us, sent)
         self._pending -= sent
         self.counters.published += sent
         if not line.pending and line.answer is None:
             del self._waiting[line]
-
-
-_TYPES = {kind: record_type for record_type, kind in KINDS.items()}
+            # Topics have any name where clients name them (`run_feed redis`): one that
+            # has no number yet is not kept.
+            key = self._asked.pop(line, None)
+            if key is not None and not line.head:
+                del self._lines[key]

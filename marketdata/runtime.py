@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -14,9 +16,12 @@ from marketdata.connections import connections
 from marketdata.dialects import Dialect, ServerFacts
 from marketdata.feed_states import FEED_SILENT_S
 from marketdata.hub import Hub, HubSettings
+from marketdata.own_metrics import Source
 from marketdata.past import NoStore, Past
 from marketdata.private_feeds import Layer, PrivateFeeds
 from marketdata.ring import MAX_BYTES
+from marketdata.web_answers import WebAnswers
+from marketdata.web_metrics import hub_metrics
 
 CATALOG_TIMEOUT_S = 5.0  # a client waits so long for the first catalog, then has none
 
@@ -81,15 +86,26 @@ class Runtime:
                 control=self._control,
                 settings=self.options.hub,
             )
+            answers = self._answers(partial(hub_metrics, hub))
             past = self._make_past()
             private = PrivateFeeds(self._control, self.options.owner_key)
             live = _LiveHub(hub, past, private, self._load_catalog)
+            live.add("answers", answers.run())
             self._live[loop] = live
             live.start(self.options)
         if not live.has_loaded.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(live.has_loaded.wait(), CATALOG_TIMEOUT_S)
         return live.hub
+
+    async def answer_only(self) -> None:
+        """Answer questions to all processes, in one that serves no WebSockets."""
+        self._ear = asyncio.create_task(self._answers().run(), name="answers")
+
+    def _answers(self, *sources: Source) -> WebAnswers:
+        return WebAnswers(
+            self.options.facts.server, self._control, connections, *sources
+        )
 
     def past(self) -> Past:
         """Return the stored records of the running loop, which has a hub."""
@@ -124,11 +140,14 @@ class _LiveHub:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, options: Options) -> None:
-        refresh = self._refresh(options.catalog_refresh_s)
-        self._tasks.append(asyncio.create_task(refresh, name="catalog"))
+        self.add("catalog", self._refresh(options.catalog_refresh_s))
         if options.statistics_s > 0:
             report = self._report(options.facts.server, options.statistics_s)
-            self._tasks.append(asyncio.create_task(report, name="statistics"))
+            self.add("statistics", report)
+
+    def add(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do it until ``close``."""
+        self._tasks.append(asyncio.create_task(work, name=name))
 
     async def close(self) -> None:
         for task in self._tasks:

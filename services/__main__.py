@@ -57,7 +57,12 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help="print export lines for a shell")
     make = commands.add_parser("venv", help="make .venv from the lock file")
     make.add_argument("--dev", action="store_true", help="with development tools")
-    commands.add_parser("page", help="fetch the chart library of the page")
+    fetch = commands.add_parser("page", help="fetch the chart library of the page")
+    fetch.add_argument(
+        "--types",
+        action="store_true",
+        help="fetch tsc and check its modules' types",
+    )
     return result
 
 
@@ -73,6 +78,8 @@ def run_command(options: argparse.Namespace) -> int:
         return 0 if all(line.word != "stopped" for line in lines) else 1
     elif options.command == "env":
         print(environment().render(), end="")
+    elif options.command == "page" and options.types:
+        return page.check_types()
     elif options.command == "page":
         print("fetched" if page.ensure_page() else "already there")
     elif venv.ensure_venv(dev=options.dev):

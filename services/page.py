@@ -1,4 +1,4 @@
-"""The chart library of the page at `/`, fetched by npm from the lock, once.
+"""The chart library of the page at `/` and the tools that check pages, by npm, once.
 
 <repository>/node_modules   npm's folder, ignored by git
 <repository>/static/vendor  the library and its licence, gzip beside each
@@ -29,6 +29,7 @@ FILES = {
     MODULE / "LICENSE": "lightweight-charts.LICENSE.txt",
 }
 STAMP = "stamp.json"
+TYPES = ("node_modules/typescript/bin/tsc", "--project", "tsconfig.json")
 
 log = logging.getLogger("services")
 
@@ -48,17 +49,46 @@ def ensure_page(repository: Path = REPOSITORY) -> bool:
         if is_current(vendor, repository / LOCK):
             return False
         log.info("fetching the page's chart library")
-        install(repository)
+        install(repository, "--omit=dev")
         copy(repository / "node_modules", vendor)
         stamp = json.dumps({LOCK: digest(repository / LOCK)})
         (vendor / STAMP).write_text(stamp)
     return True
 
 
-def is_current(vendor: Path, lock: Path) -> bool:
+def ensure_tools(repository: Path = REPOSITORY) -> Path:
+    """Return the folder of npm's packages, those for checks (axe-core, tsc) among them.
+
+    Blocks for the download (10 MB) when they are not what the lock says.
+
+    Raises: DownloadFailedError.
+    """
+    modules = repository / "node_modules"
+    if not is_current(modules, repository / LOCK):
+        make_open_folder(repository / ".services")
+        with locked(repository / ".services" / "page-lock"):
+            if not is_current(modules, repository / LOCK):
+                log.info("fetching the tools that check pages")
+                install(repository)
+                stamp = json.dumps({LOCK: digest(repository / LOCK)})
+                (modules / STAMP).write_text(stamp)
+    return modules
+
+
+def check_types(repository: Path = REPOSITORY) -> int:
+    """Let tsc read the page's modules and their JSDoc types; return its exit code.
+
+    Raises: DownloadFailedError.
+    """
+    ensure_tools(repository)
+    node = Path(find_npm()[0]).with_name("node")
+    return subprocess.run([node, *TYPES], cwd=repository).returncode
+
+
+def is_current(folder: Path, lock: Path) -> bool:
     """Tell whether a finished copy of this very lock is there."""
     try:
-        stamp = json.loads((vendor / STAMP).read_text())
+        stamp = json.loads((folder / STAMP).read_text())
     except (OSError, ValueError):
         return False
     return bool(stamp == {LOCK: digest(lock)})
@@ -68,14 +98,14 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def install(repository: Path) -> None:
+def install(repository: Path, *options: str) -> None:
     """Let npm fill node_modules from the lock, which has a hash of each package."""
     command = find_npm()
     # npm looks for `node` on the path: that of the same folder must come first.
     folder = str(Path(command[0]).parent)
     environ = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        [*command, "ci", "--omit=dev"],
+        [*command, "ci", *options],
         cwd=repository,
         env=environ,
         capture_output=True,

@@ -53,7 +53,9 @@ async def test_gap_of_a_lost_connection_and_of_a_killed_feed_is_told_and_stored(
             async with manage("run_feed", "simulated", **settings) as feed:
                 restarted = await gaps(client, "feed not running")
                 stored = await coverage(port, "feed not running")
+                await feed_state(port, "live")
                 assert await feed.stop() == 0, feed.log
+            await feed_state(port, "stopped")
         candles = await asyncio.to_thread(get_json, port, candles_of(lost))
         assert await web.stop() == 0, web.log
 
@@ -104,6 +106,20 @@ async def coverage(port: int, reason: str) -> list[dict[str, Any]]:
             return [gap for gap in body["gaps"] if "type" in gap]
         await asyncio.sleep(0.1)
     raise AssertionError(f"not stored: {body}")
+
+
+async def feed_state(port: int, state: str) -> None:
+    """Return once coverage has the feed's state."""
+    address = (
+        f"/api/coverage?symbol=EURUSD&broker=simulated&from={int(time.time()) - 1}"
+    )
+    async with asyncio.timeout(20):
+        while True:
+            _, body = await asyncio.to_thread(get_json, port, address)
+            if body["feed"]["state"] == state:
+                break
+            await asyncio.sleep(0.1)
+    assert time.time() - 60 < body["feed"]["live_until"] <= time.time()
 
 
 def candles_of(frames: list[dict[str, Any]]) -> str:

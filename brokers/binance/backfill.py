@@ -1,8 +1,10 @@
 """Trades that were missed: noticed by their ids, fetched over REST."""
 
 import asyncio
+import random
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
@@ -11,19 +13,27 @@ from brokers.binance.converters import BROKER
 from brokers.binance.rest import BinanceRest
 from brokers.exceptions import MalformedFrame, RequestFailed
 from brokers.feed import UpstreamGap
+from history.trade_holes import possible_trades
 from marketdata.records import Kind, Trade
 
 # As many as Binance answers at once.
 PAGE = 1_000
 # What one gap may cost: some hours of a busy market, and 150 requests at most.
 MAX_TRADES = 150_000
-# Between the attempts at one hole.
-RETRY_S = 30.0
-ATTEMPTS = 5
-_PATHS = {"trade": "/api/v3/historicalTrades", "aggTrade": "/api/v3/aggTrades"}
+# Between the attempts at one hole, doubling; about five minutes in all.
+RETRY_MIN_S = 1.0
+RETRY_MAX_S = 60.0
+ATTEMPTS = 10
+MAX_HOLES = 10_000
+# Path and weight ("Market Data endpoints", rest-api.md of binance-spot-api-docs).
+_REQUESTS = {
+    "trade": ("/api/v3/historicalTrades", 25),
+    "aggTrade": ("/api/v3/aggTrades", 4),
+}
 
 
 OnMissed = Callable[[Sequence[Trade]], None]
+OnFilled = Callable[[str, int, int], None]  # symbol, between which times in us
 
 log = structlog.get_logger(__name__)
 
@@ -37,14 +47,26 @@ class TradeIds:
     def __init__(self) -> None:
         self._newest: dict[str, tuple[int, int]] = {}  # id and time
 
+    def know(self, symbol: str, trade_id: int, time_us: int) -> None:
+        """Note the newest trade that another process stored."""
+        self._newest.setdefault(symbol, (trade_id, time_us))
+
+    def keep(self, symbols: Collection[str]) -> None:
+        """Forget all others: what comes of them while nobody wants it is not missed."""
+        for symbol in self._newest.keys() - symbols:
+            del self._newest[symbol]
+
     def take(self, trade: Trade) -> UpstreamGap | None:
         """Note the next trade; return the hole before it if there is one.
 
-        ``missing`` says of the same trade which ids the hole has.
+        ``missing`` says of the same trade which ids the hole has. A lower id of a later
+        time is of another stream, which counts otherwise.
         """
         missing = self.missing(trade)
         newest = self._newest.get(trade.symbol)
-        if trade.trade_id is None or (newest and trade.trade_id <= newest[0]):
+        if trade.trade_id is None:
+            return None
+        if newest and trade.trade_id <= newest[0] and trade.time_us <= newest[1]:
             return None
         self._newest[trade.symbol] = (trade.trade_id, trade.time_us)
         if missing is None or newest is None:
@@ -53,9 +75,16 @@ class TradeIds:
         return UpstreamGap(trade.symbol, Kind.TRADE, newest[1], trade.time_us, reason)
 
     def missing(self, trade: Trade) -> tuple[int, int] | None:
-        """Return the first and last id between the newest trade and this one."""
+        """Return the first and last id between the newest trade and this one.
+
+        None as well for more than can have been: ids of another stream.
+        """
         newest = self._newest.get(trade.symbol)
-        if newest is None or trade.trade_id is None or trade.trade_id <= newest[0] + 1:
+        if newest is None or trade.trade_id is None:
+            return None
+        count = trade.trade_id - newest[0] - 1
+        seconds = max(0, trade.time_us - newest[1]) / 1e6
+        if not 0 < count <= possible_trades(seconds):
             return None
         return newest[0] + 1, trade.trade_id - 1
 
@@ -79,10 +108,12 @@ async def backfill_trades(
     """
     next_id, last_id = ids
     last_id = min(last_id, next_id + MAX_TRADES - 1)
+    path, weight = _REQUESTS[trade_stream]
     found: list[Trade] = []
     while next_id <= last_id:
         body = await rest.get(
-            _PATHS[trade_stream],
+            path,
+            weight=weight,
             symbol=broker_symbol,
             fromId=next_id,
             limit=min(PAGE, last_id - next_id + 1),
@@ -101,45 +132,58 @@ async def backfill_trades(
 
 
 class Backfill:
-    """Fetches missed trades behind a feed; what is fetched goes to ``on_missed``."""
+    """Fetches missed trades behind a feed, hole by hole.
+
+    What waits outlives ``run``, which ends with each connection; so does the hole that
+    was being fetched then. ``name_of`` gives Binance's name of a symbol, None if it is
+    not to be stored (any more).
+    """
 
     def __init__(
-        self, rest: BinanceRest, on_missed: OnMissed, trade_stream: str
+        self, rest: BinanceRest, trade_stream: str, name_of: Callable[[str], str | None]
     ) -> None:
         self._rest = rest
-        self._on_missed = on_missed
         self._trade_stream = trade_stream
-        self._holes: asyncio.Queue[tuple[str, str, tuple[int, int]]] = asyncio.Queue()
+        self._name_of = name_of
+        self._holes: deque[tuple[str, tuple[int, int]]] = deque()
+        self._has_holes = asyncio.Event()
 
-    def put(self, symbol: str, broker_symbol: str, ids: tuple[int, int]) -> None:
+    def put(self, symbol: str, ids: tuple[int, int]) -> None:
         """Fetch the trades of a hole, first and last id, when its turn has come."""
-        self._holes.put_nowait((symbol, broker_symbol, ids))
+        if len(self._holes) >= MAX_HOLES:
+            log.error("too many holes of trades", broker=BROKER, symbol=symbol, ids=ids)
+            return
+        self._holes.append((symbol, ids))
+        self._has_holes.set()
 
-    async def run(self) -> None:
-        """Fetch what is missing, hole by hole. Never returns."""
+    async def run(self, on_missed: OnMissed) -> None:
+        """Fetch what is missing and hand it to ``on_missed``. Never returns."""
         while True:
-            symbol, broker_symbol, ids = await self._holes.get()
-            for _ in range(ATTEMPTS):
-                try:
-                    trades = await backfill_trades(
-                        self._rest,
-                        symbol,
-                        broker_symbol,
-                        ids,
-                        trade_stream=self._trade_stream,
-                    )
-                except (RequestFailed, MalformedFrame) as exc:
-                    log.warning(
-                        "missed trades", broker=BROKER, symbol=symbol, error=str(exc)
-                    )
-                    await asyncio.sleep(RETRY_S)
-                else:
-                    log.info(
-                        "missed trades fetched",
-                        broker=BROKER,
-                        symbol=symbol,
-                        missing=ids[1] - ids[0] + 1,
-                        found=len(trades),
-                    )
-                    self._on_missed(trades)
-                    break
+            await self._has_holes.wait()
+            symbol, ids = self._holes[0]
+            name = self._name_of(symbol)
+            if name is not None:
+                trades = await self._fetch(symbol, name, ids)
+                on_missed(trades)
+            self._holes.popleft()
+            if not self._holes:
+                self._has_holes.clear()
+
+    async def _fetch(self, symbol: str, name: str, ids: tuple[int, int]) -> list[Trade]:
+        """Return the trades of a hole, none if Binance does not give them."""
+        facts = {"broker": BROKER, "symbol": symbol, "missing": ids[1] - ids[0] + 1}
+        retry_s = RETRY_MIN_S
+        for _ in range(ATTEMPTS):
+            try:
+                trades = await backfill_trades(
+                    self._rest, symbol, name, ids, trade_stream=self._trade_stream
+                )
+            except (RequestFailed, MalformedFrame) as exc:
+                log.warning("missed trades", error=str(exc), **facts)
+                await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))
+                retry_s = min(2 * retry_s, RETRY_MAX_S)
+            else:
+                log.info("missed trades fetched", found=len(trades), **facts)
+                return trades
+        log.error("missed trades given up", **facts)
+        return []

@@ -17,6 +17,8 @@ from marketdata.records import Kind, OrderBook
 # Per side; what lies farther out comes in when it changes. 5000 would weigh five times
 # as much.
 LEVELS = 1_000
+# Of such a request ("Order book", rest-api.md of binance-spot-api-docs).
+WEIGHT = 50
 RETRY_S = 1.0
 # Of a symbol that Binance does not know, or of an interface that is down.
 RETRY_MAX_S = 60.0
@@ -83,7 +85,9 @@ class Books:
             await self._wake.wait()
 
     async def _fetch(self, symbol: str, broker_symbol: str) -> OrderBook:
-        body = await self._rest.get("/api/v3/depth", symbol=broker_symbol, limit=LEVELS)
+        body = await self._rest.get(
+            "/api/v3/depth", weight=WEIGHT, symbol=broker_symbol, limit=LEVELS
+        )
         return parse_depth(body, symbol, time.time_ns() // 1_000)
 
     async def _wait_after(self, exc: BrokerError, symbol: str) -> None:

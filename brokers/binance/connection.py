@@ -4,23 +4,16 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.asyncio.client import ClientConnection
 
 from brokers.binance.converters import BROKER
 from brokers.binance.messages import Ack, Refusal
 from brokers.binance.streams import REQUESTS_PER_S, encode_request, split_requests
-from brokers.exceptions import FeedLost, FeedRefused, SubscribeFailed
+from brokers.exceptions import SubscribeFailed
 from brokers.run_together import run_together
+from brokers.websocket import open_socket
 
 REPLY_TIMEOUT_S = 10.0
-# Closing must fit into the 10 s that a stopped feed has in all.
-CLOSE_TIMEOUT_S = 2.0
-# Frames that wait in our process before reading pauses; while it pauses no ping is
-# answered. A read of 64 KiB holds some 400 frames, so less would pause at every burst.
-MAX_QUEUE_FRAMES = 2_048
-# Forbidden, banned, too many requests, not available in this country.
-_REFUSALS = frozenset({403, 418, 429, 451})
 
 Take = Callable[["Connection", bytes], None]
 
@@ -51,6 +44,11 @@ class Connection:
         self._replies: dict[int, asyncio.Future[Ack | Refusal]] = {}
         self._socket: ClientConnection | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether the socket is open."""
+        return self._socket is not None
+
     def follow(self, streams: Mapping[str, None]) -> None:
         """Follow exactly these from now on."""
         self._streams = streams
@@ -69,21 +67,12 @@ class Connection:
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.
         """
-        try:
-            # The operating system's proxy settings are for people, not for feeds.
-            async with connect(
-                self._address,
-                compression=None,
-                proxy=None,
-                close_timeout=CLOSE_TIMEOUT_S,
-                max_queue=MAX_QUEUE_FRAMES,
-            ) as socket:
-                self._socket = socket
+        async with open_socket(self._address) as socket:
+            self._socket = socket
+            try:
                 await run_together(self._read(socket, take), self._subscribe(socket))
-        except InvalidStatus as exc:
-            raise _refusal(exc) from exc
-        except (OSError, TimeoutError, WebSocketException) as exc:
-            raise FeedLost(f"{type(exc).__name__}: {exc}") from exc
+            finally:
+                self._socket = None
 
     async def close(self) -> None:
         """Close; ``run`` ends when all frames that came before have been read."""
@@ -137,12 +126,3 @@ class Connection:
             raise SubscribeFailed(
                 f"{method} refused with code {answer.code}: {answer.message}"
             )
-
-
-def _refusal(exc: InvalidStatus) -> FeedLost:
-    status = exc.response.status_code
-    if status not in _REFUSALS:
-        return FeedLost(f"expected HTTP 101, found {status}")
-    # A date is allowed here too, but Binance sends seconds.
-    seconds = exc.response.headers.get("Retry-After", "")
-    return FeedRefused(status, float(seconds) if seconds.isdecimal() else 0.0)

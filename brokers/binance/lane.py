@@ -7,14 +7,16 @@ the way of all frames. What came over both is told by its number and dropped the
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import structlog
 
-from brokers.binance.connection import CLOSE_TIMEOUT_S, Connection, Take
+from brokers.binance.connection import Connection, Take
 from brokers.binance.converters import BROKER
 from brokers.exceptions import FeedLost
+from brokers.websocket import CLOSE_TIMEOUT_S
 
 # "A single connection is only valid for 24 hours" (web-socket-streams.md).
 SUCCEED_AFTER_S = 23 * 3_600.0
@@ -22,6 +24,9 @@ SUCCEED_AFTER_S = 23 * 3_600.0
 SUCCESSION_TIMEOUT_S = 60.0
 # How far the old socket may be behind the new one at most.
 OVERLAP_S = 2.0
+# Frames of the next socket that wait, some 30 MB; the oldest go first, as the old
+# socket brought those, too.
+MAX_HELD = 100_000
 # After a successor failed; the old socket goes on.
 RETRY_S = 30.0
 
@@ -33,6 +38,8 @@ class Lane:
 
     ``take`` gets each frame; ``is_reply`` says of a frame of a socket that is not in
     use yet whether it answers that socket's request, and has noted it if so.
+    ``on_hole`` is called with the streams when one socket ended before the next one
+    followed them; then ``on_subscribed``, and then comes what the next one brought.
     """
 
     def __init__(
@@ -41,13 +48,20 @@ class Lane:
         take: Take,
         is_reply: Callable[[Connection, bytes], bool],
         on_subscribed: Callable[[Sequence[str]], None],
+        on_hole: Callable[[Sequence[str]], None] = lambda streams: None,
     ) -> None:
         self.streams: Mapping[str, None] = {}
         self._address = address
         self._take = take
         self._is_reply = is_reply
         self._on_subscribed = on_subscribed
+        self._on_hole = on_hole
         self._connections: list[Connection] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether frames may come."""
+        return any(connection.is_open for connection in self._connections)
 
     def follow(self, streams: Mapping[str, None]) -> None:
         """Follow exactly these from now on; also while ``run`` runs."""
@@ -58,6 +72,8 @@ class Lane:
 
     async def run(self) -> None:
         """Connect, and go on over one socket after the other until one is lost.
+
+        It may be run again then.
 
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.
@@ -95,6 +111,7 @@ class Lane:
         if not new.is_subscribed.is_set() or tasks[1].done():
             await self._give_up(new, tasks)
             return None
+        has_hole = tasks[0].done()
         await asyncio.wait(tasks, timeout=OVERLAP_S, return_when="FIRST_COMPLETED")
         if tasks[1].done():
             await self._give_up(new, tasks)
@@ -105,6 +122,9 @@ class Lane:
         before = tasks.pop(0)
         before.cancel()
         await asyncio.gather(before, return_exceptions=True)
+        if has_hole:
+            self._on_hole(list(self.streams))
+            self._on_subscribed(list(self.streams))
         log.info("socket succeeded", broker=BROKER, held=hold.release())
         return new
 
@@ -135,7 +155,7 @@ class _Hold:
     ) -> None:
         self._take = take
         self._is_reply = is_reply
-        self._held: list[tuple[Connection, bytes]] | None = []
+        self._held: deque[tuple[Connection, bytes]] | None = deque(maxlen=MAX_HELD)
 
     @property
     def is_released(self) -> bool:
@@ -150,7 +170,7 @@ class _Hold:
 
     def release(self) -> int:
         """Let all go on that was held, and what follows; return how much that was."""
-        held, self._held = self._held or [], None
+        held, self._held = self._held or deque(), None
         for connection, frame in held:
             self._take(connection, frame)
         return len(held)

@@ -10,9 +10,9 @@ from urllib3.exceptions import HTTPError
 from brokers.binance.answers import describe_problem
 from brokers.exceptions import InvalidFeedSetting, RequestFailed
 
-# A whole book of 1000 levels weighs 50, old trades 25, and 6000 a minute are allowed
-# ("IP Limits" and "Market Data endpoints", rest-api.md of binance-spot-api-docs).
-REQUESTS_PER_S = 1.5
+# 6000 a minute are allowed to an address, which others may use, too ("IP Limits",
+# rest-api.md of binance-spot-api-docs).
+WEIGHT_PER_S = 75.0
 CONNECT_TIMEOUT_S = 3.0
 # Within what a stopped feed has left: its thread ends by itself only.
 READ_TIMEOUT_S = 5.0
@@ -41,8 +41,10 @@ class BinanceRest:
             headers={"Accept-Encoding": "gzip"},
         )
 
-    async def get(self, path: str, **fields: Any) -> bytes:
+    async def get(self, path: str, *, weight: int, **fields: Any) -> bytes:
         """Return the body of an answer with status 200.
+
+        ``weight`` is what Binance counts of the request, and paces the next one.
 
         Raises:
             RequestFailed: there was none, or one with another status.
@@ -51,7 +53,7 @@ class BinanceRest:
             self._lock = asyncio.Lock()
         async with self._lock:
             await asyncio.sleep(max(0.0, self._next_s - time.monotonic()))
-            self._next_s = time.monotonic() + 1 / REQUESTS_PER_S
+            self._next_s = time.monotonic() + weight / WEIGHT_PER_S
             try:
                 answer = await asyncio.to_thread(
                     self._pool.request, "GET", self._base + path, fields=fields

@@ -68,8 +68,13 @@ def stream_names(
         f"{item.broker_symbol.lower()}@{suffix}"
         for item in instruments
         for kind, suffix in suffixes.items()
-        if item.kinds is None or kind in _with_sources(item.kinds)
+        if is_wanted(item, kind)
     ]
+
+
+def is_wanted(item: FollowedInstrument, kind: Kind) -> bool:
+    """Return whether records of the kind are wanted, or what is made of them."""
+    return item.kinds is None or kind in _with_sources(item.kinds)
 
 
 def event_and_symbol(stream: str) -> tuple[str, str]:

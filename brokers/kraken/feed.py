@@ -5,10 +5,9 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.asyncio.client import ClientConnection
 
-from brokers.exceptions import FeedLost, FeedRefused, MalformedFrame
+from brokers.exceptions import MalformedFrame
 from brokers.feed import Emit, FeedCounters, FollowedInstrument
 from brokers.kraken.messages import (
     BROKER,
@@ -26,17 +25,13 @@ from brokers.kraken.pairs import (
     websocket_address,
 )
 from brokers.run_together import run_together
+from brokers.websocket import open_socket
 from marketdata.records import Tick
 
 PING_S = 30.0
-CONNECT_TIMEOUT_S = 10.0
-# Closing must fit into the 10 s that a stopped feed has in all.
-CLOSE_TIMEOUT_S = 2.0
-MAX_QUEUE_FRAMES = 2_048
 # Kraken's gate in front refuses clients that name themselves as programs (COMPAT
 # A-BR-06).
 USER_AGENT = "Mozilla/5.0 (compatible; market-data-server)"
-_REFUSALS = frozenset({403, 429, 451})
 
 log = structlog.get_logger(__name__)
 
@@ -70,26 +65,12 @@ class KrakenFeed:
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.
         """
-        try:
-            # The operating system's proxy settings are for people, not for feeds.
-            async with connect(
-                self._address,
-                compression=None,
-                proxy=None,
-                open_timeout=CONNECT_TIMEOUT_S,
-                close_timeout=CLOSE_TIMEOUT_S,
-                max_queue=MAX_QUEUE_FRAMES,
-                user_agent_header=USER_AGENT,
-            ) as socket:
-                await run_together(
-                    self._read(socket, emit),
-                    self._subscribe(socket),
-                    self._ping(socket),
-                )
-        except InvalidStatus as exc:
-            raise _refusal(exc) from exc
-        except (OSError, TimeoutError, WebSocketException) as exc:
-            raise FeedLost(f"{type(exc).__name__}: {exc}") from exc
+        async with open_socket(self._address, user_agent=USER_AGENT) as socket:
+            await run_together(
+                self._read(socket, emit),
+                self._subscribe(socket),
+                self._ping(socket),
+            )
 
     async def _read(self, socket: ClientConnection, emit: Emit) -> None:
         # `recv` does not suspend while frames are queued, so all frames of one read
@@ -146,11 +127,3 @@ class KrakenFeed:
         while True:
             await asyncio.sleep(self._ping_s)
             await socket.send(PING)
-
-
-def _refusal(exc: InvalidStatus) -> FeedLost:
-    status = exc.response.status_code
-    if status not in _REFUSALS:
-        return FeedLost(f"expected HTTP 101, found {status}")
-    seconds = exc.response.headers.get("Retry-After", "")
-    return FeedRefused(status, float(seconds) if seconds.isdecimal() else 0.0)

@@ -1,7 +1,7 @@
 """Keeps OANDA's pricing stream what is followed; one stream carries all instruments."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -20,7 +20,7 @@ from brokers.oanda.lines import Lines
 from brokers.oanda.messages import BROKER
 from brokers.oanda.opening import StreamOpener
 from brokers.oanda.stream import Stream, open_session
-from marketdata.records import Kind
+from marketdata.records import Kind, Tick
 
 # Every division of OANDA deals in it.
 PROBE_INSTRUMENT = "EUR_USD"
@@ -63,6 +63,15 @@ class OandaFeed:
         self._has_changed = asyncio.Event()
         self._opener = StreamOpener(access, limits, self._timing.silence_s)
 
+    @property
+    def on_repeated(self) -> Callable[[Tick], None]:
+        """Called with prices that came before, as at the begin of a new stream."""
+        return self._lines.on_repeated
+
+    @on_repeated.setter
+    def on_repeated(self, call: Callable[[Tick], None]) -> None:
+        self._lines.on_repeated = call
+
     def follow(self, instruments: Sequence[FollowedInstrument]) -> None:
         """Deliver exactly these from now on; also while ``run`` runs. Never blocks.
 
@@ -73,6 +82,10 @@ class OandaFeed:
             for item in instruments
         }
         self._has_changed.set()
+
+    def use_account_of(self, other: "OandaFeed") -> None:
+        """Use the other feed's credentials from the next connection on."""
+        self._opener = other._opener
 
     async def check_access(self) -> None:
         """Return if OANDA takes the credentials: opens a stream and closes it.

@@ -21,12 +21,16 @@ log = structlog.get_logger(__name__)
 
 
 class Lines:
-    """Reads the lines of all streams of a feed; ``symbols`` may be replaced."""
+    """Reads the lines of all streams of a feed; ``symbols`` may be replaced.
+
+    ``on_repeated`` is called with what came before and is not emitted again.
+    """
 
     def __init__(self) -> None:
         self.counters = FeedCounters()
         self.symbols: dict[str, str] = {}
         self.seen = Seen()
+        self.on_repeated: Callable[[Tick], None] = lambda tick: None
 
     def reader(self, emit: Emit) -> Callable[[bytes], None]:
         """Return what a stream hands its lines to."""
@@ -44,6 +48,9 @@ class Lines:
                 # Streams overlap, and each begins with the last price of all.
                 if self.seen.is_new(parsed):
                     emit((parsed,))
+                else:
+                    self.counters.repeated += 1
+                    self.on_repeated(parsed)
             elif not isinstance(parsed, Heartbeat):
                 self._count(parsed)
 

@@ -198,6 +198,7 @@ _ERRORS = {
     CloseCode.MALFORMED: ErrorCode.INVALID_MESSAGE,
     CloseCode.CONNECTION_LIMIT: ErrorCode.RATE_LIMITED,
     CloseCode.FORBIDDEN: ErrorCode.FORBIDDEN,
+    CloseCode.CLOSED_BY_STAFF: ErrorCode.FORBIDDEN,
 }
 
 

@@ -2,7 +2,7 @@
 
 import { makeChart } from "./chart.js";
 import { ChartSeries, STEPS_S } from "./chart-series.js";
-import { formatPrice } from "./prices.js";
+import { direction, formatPrice } from "./prices.js";
 import { candleId, candleRequest, isCandleOf, leaveCandles } from "./subscriptions.js";
 import { badge } from "./watch-list.js";
 
@@ -30,6 +30,14 @@ export class ChartPanel {
     this._instrument = null;
     /** @type {Carrier | undefined} */
     this._carrier = undefined;
+    /** @type {import("./series.js").Bar | null} */
+    this._hovered = null;
+    /** @type {number | undefined} of its last candle before, in Unix seconds */
+    this._downSince = undefined;
+    /** @type {number | undefined} */
+    this._lastClose = undefined;
+    /** @type {Map<number, string>} what is missing, by the candle's time */
+    this._marks = new Map();
     this._timeframe = "1m";
     this._price = "mid";
     fillRadios("timeframe", Object.keys(STEPS_S), this._timeframe, (value) => this._choose({ timeframe: value }));
@@ -42,6 +50,10 @@ export class ChartPanel {
     this._chart = await makeChart(byId("chart"));
     if (this._chart) {
       this._chart.onNearStart = () => this._series?.loadOlder();
+      this._chart.onHover = (bar) => {
+        this._hovered = bar;
+        this._describeBar();
+      };
     } else {
       byId("chart").textContent = "The chart library is not installed on this server "
         + "(make run fetches it), so there is no chart; live prices go on.";
@@ -57,6 +69,11 @@ export class ChartPanel {
       ...instrument.carriers.map((item) => new Option(nameOf(item), item.broker)),
     );
     this._choose({ broker });
+  }
+
+  /** The candles that are on the chart, ascending. */
+  get drawn() {
+    return this._chart?.drawn ?? [];
   }
 
   /** @returns {object[]} what to ask for after a connection was made */
@@ -76,6 +93,8 @@ export class ChartPanel {
       this._onReply(series, frame);
     } else if (frame.broker === series.choice.broker && frame.symbol === this._instrument.display) {
       if (frame.code === "GAP") series.addGap(frame);
+      if (frame.code === "FEED_DOWN") this._downSince = series.bars.at(-1)?.time;
+      if (frame.code === "FEED_UP") series.mend(this._downSince ?? series.since ?? 0);
       if (frame.code === "PARTIAL_HISTORY") series.catchUp();
     }
   }
@@ -135,16 +154,32 @@ export class ChartPanel {
     const { bars } = /** @type {ChartSeries} */ (this._series);
     const last = bars.at(-1);
     if (this._note.textContent?.startsWith("Nothing is stored")) this._tell("");
+    const way = direction(this._lastClose, last?.close);
+    if (way) this._last.dataset.way = way;
+    this._lastClose = last?.close;
     this._last.textContent = formatPrice(last?.close, this._decimals);
-    byId("chart").dataset.bars = String(bars.length);
-    byId("chart").dataset.oldest = String(bars[0]?.time);
-    byId("chart").dataset.newest = String(last?.time);
+    this._describeBar();
     this._chart?.draw(bars, changedFrom);
     if (this._series?.holes.length) this._mark();
   }
 
+  // What is under the pointer, else the newest.
+  _describeBar() {
+    const bars = this._series?.bars ?? [];
+    const time = this._hovered?.time;
+    const bar = bars.findLast((item) => item.time === time) ?? bars.at(-1);
+    const write = (/** @type {number} */ price) => formatPrice(price, this._decimals);
+    const [when, prices] = byId("legend").children;
+    const missing = this._marks.get(bar?.time ?? 0);
+    when.textContent = bar ? utc(bar.time) : "";
+    prices.textContent = bar
+      ? ` O ${write(bar.open)} H ${write(bar.high)} L ${write(bar.low)} C ${write(bar.close)}${missing ? ` · missing: ${missing}` : ""}`
+      : "";
+  }
+
   _mark() {
     const marks = this._series?.marks ?? [];
+    this._marks = new Map(marks.map(({ time, text }) => [time, text]));
     this._chart?.mark(marks);
     const details = byId("holes");
     details.hidden = !marks.length;
@@ -153,7 +188,7 @@ export class ChartPanel {
       `Data are missing in ${marks.length} ${word} (of the last year shown)`;
     const items = marks.map(({ time, text }) => {
       const item = document.createElement("li");
-      item.textContent = `${new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ")}: ${text}`;
+      item.textContent = `${utc(time)}: ${text}`;
       return item;
     });
     /** @type {HTMLElement} */ (details.querySelector("ul")).replaceChildren(...items.reverse());
@@ -163,6 +198,10 @@ export class ChartPanel {
   _describe({ broker, timeframe, price }) {
     this._title.textContent = `${this._instrument?.display} · ${timeframe}`;
     this._last.textContent = "–";
+    this._lastClose = undefined;
+    delete this._last.dataset.way;
+    this._hovered = null;
+    this._describeBar();
     this._tell("");
     const live = this._carrier?.isLive ? "history and live" : "history only, no live feed of this broker runs";
     this._source.replaceChildren(`${price} prices of one broker: `);
@@ -175,6 +214,11 @@ export class ChartPanel {
   _tell(text) {
     this._note.textContent = text;
   }
+}
+
+/** @param {number} time in Unix seconds */
+function utc(time) {
+  return new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ");
 }
 
 /** @param {Carrier} carrier */

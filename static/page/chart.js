@@ -36,6 +36,11 @@ export class Chart {
     this._chart.timeScale().subscribeVisibleLogicalRangeChange((/** @type {any} */ range) => {
       if (range && this._bars.length && range.from < NEAR_START) this.onNearStart();
     });
+    /** Called with the candle under the pointer; null: none. */
+    this.onHover = (/** @type {Bar | null} */ _bar) => {};
+    this._chart.subscribeCrosshairMove((/** @type {any} */ { time }) => {
+      this.onHover(time == null ? null : (this._bars.find((bar) => bar.time === time) ?? null));
+    });
     element.addEventListener("keydown", (event) => this._onKey(event));
     document.documentElement.addEventListener("themechange", () => this._paint());
     this._paint();
@@ -73,13 +78,13 @@ export class Chart {
     this._marks = marks;
     const color = this._color("--warn");
     this._markers.setMarkers(
-      marks.map(({ time, text }) => ({ time, text, color, position: "belowBar", shape: "square", size: 0.6 })),
+      marks.map(({ time }) => ({ time, color, position: "belowBar", shape: "square", size: 0.6 })),
     );
   }
 
-  /** Return the times (seconds) between which something is visible; null: nothing. */
-  get visible() {
-    return this._chart.timeScale().getVisibleRange();
+  /** The candles that the library has, ascending. */
+  get drawn() {
+    return this._series.data();
   }
 
   _paint() {

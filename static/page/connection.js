@@ -7,7 +7,7 @@
  * @typedef {{type: "start"} | {type: "opened"} | {type: "frame", frame: any}
  *   | {type: "closed", code: number, reason?: string} | {type: "silent"}
  *   | {type: "waited"} | {type: "online"} | {type: "retry"}} Event
- * @typedef {{do: "connect"} | {do: "subscribe"} | {do: "close"} | {do: "watch"}
+ * @typedef {{do: "connect"} | {do: "subscribe"} | {do: "close"}
  *   | {do: "wait", ms: number}} Effect
  */
 
@@ -33,7 +33,7 @@ export function step(state, event, random = Math.random) {
     case "opened":
       return {
         state: { ...state, phase: "open", waitMs: null, code: null, reason: "" },
-        effects: [{ do: "watch" }, { do: "subscribe" }],
+        effects: [{ do: "subscribe" }],
       };
     case "frame":
       return onFrame(state, event.frame);
@@ -70,7 +70,7 @@ function onFrame(state, frame) {
   if (frame.type === "data" && state.failures) next = { ...next, failures: 0 };
   if (frame.code === "SHUTDOWN") next = { ...next, waitMs: frame.reconnect_after_ms };
   if (frame.type === "error" && !frame.action) next = { ...next, reason: frame.message ?? "" };
-  return { state: next, effects: [{ do: "watch" }] };
+  return { state: next, effects: [] };
 }
 
 /** @param {State} state @param {number} code @param {string} reason

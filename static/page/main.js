@@ -27,8 +27,10 @@ const rest = new Rest();
 rest.key = sessionStorage.getItem(KEY);
 // `/ws` speaks the unified dialect whoever lives at `/`.
 const socket = new Socket(`${location.origin.replace(/^http/, "ws")}/ws`, requests);
-const watch = new WatchList(byId("watch"), byId("filter"), byId("watch-note"), pick);
-const panel = new ChartPanel(rest, (request) => socket.send(request), onChoice);
+// For tests and the benchmark, as the panel.
+export const watch = new WatchList(byId("watch"), byId("filter"), byId("watch-note"), pick);
+// For tests: what is drawn must be what REST says.
+export const panel = new ChartPanel(rest, (request) => socket.send(request), onChoice);
 
 /** What is asked for after each connection. */
 function requests() {
@@ -46,19 +48,21 @@ function pick(row) {
 function onChoice(choice) {
   watch.select(choice);
   history.replaceState(null, "", `#${choice.broker}/${choice.symbol}`);
+  byId("to-coverage").hash = location.hash;
 }
 
-/** @param {any} frame */
+/** @param {any} frame of data */
+function onData(frame) {
+  if (frame.data.type === "tick") watch.receive(frame);
+  else panel.receive(frame);
+}
+
+/** @param {any} frame that is no data */
 function onFrame(frame) {
-  if (frame.type === "data") {
-    if (frame.data.type === "tick") watch.receive(frame);
-    else panel.receive(frame);
-    return;
-  }
   if (frame.limits) maxRows = Math.min(MAX_ROWS, frame.limits.subscriptions - KEPT_SUBSCRIPTIONS);
   if (frame.type === "pong" || frame.type === "heartbeat") watch.setClock(frame.timestamp);
   if (frame.code === "FEED_DOWN" || frame.code === "FEED_UP") watch.setFeed(frame);
-  if (frame.code === "AUTH_REQUIRED" || frame.code === "INVALID_AUTH") byId("access").hidden = false;
+  if (frame.code === "AUTH_REQUIRED" || frame.code === "INVALID_AUTH") askForKey();
   panel.receive(frame);
 }
 
@@ -76,6 +80,11 @@ function onState({ phase, waitMs, reason, code }) {
   byId("reconnect").hidden = phase === "open" || phase === "connecting";
 }
 
+function askForKey() {
+  if (rest.key) byId("key-note").textContent = "The server does not accept this key. Try another one.";
+  byId("access").hidden = false;
+}
+
 /** @param {SubmitEvent} event */
 function onKey(event) {
   event.preventDefault();
@@ -84,12 +93,22 @@ function onKey(event) {
   location.reload();
 }
 
+/** The key of searching, wherever nothing is being written.
+ * @param {KeyboardEvent} event */
+function onSlash(event) {
+  if (event.key !== "/" || event.target instanceof HTMLInputElement) return;
+  byId("filter").focus();
+  event.preventDefault();
+}
+
 async function start() {
   byId("access").addEventListener("submit", onKey);
   byId("reconnect").addEventListener("click", () => socket.dispatch({ type: "retry" }));
+  document.addEventListener("keydown", onSlash);
   socket.addEventListener("state", (event) => onState(/** @type {CustomEvent} */ (event).detail));
   socket.addEventListener("frame", (event) => onFrame(/** @type {CustomEvent} */ (event).detail));
   setInterval(() => socket.send({ action: "ping", id: "clock" }), CLOCK_EVERY_MS);
+  socket.onData = onData;
   const welcomed = new Promise((done) => socket.addEventListener("frame", done, { once: true }));
   socket.dispatch({ type: "start" });
   [symbols, brokers] = await Promise.all([
@@ -116,6 +135,6 @@ function showRows() {
 }
 
 start().catch((error) => {
-  if (error instanceof RestError && error.status === 401) byId("access").hidden = false;
+  if (error instanceof RestError && error.status === 401) askForKey();
   byId("watch-note").textContent = `Symbols could not be read: ${error.message}`;
 });

@@ -28,9 +28,18 @@ export function formatAge(ageMs) {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
-/** Return where a price went: "up", "down" or "" (unchanged, or nothing before).
- * @param {number | null | undefined} before @param {number} now */
+/** Return a written price in three parts, of which the second is the one that dealers
+ * read, a pair's pips: ["1.08", "50", "6"]; of what is no pair all of it is the first.
+ * @param {string} text @param {string} type the instrument's
+ * @returns {[string, string, string]} */
+export function splitPrice(text, type) {
+  if (type !== "forex" || !/\.\d{3,}$/.test(text)) return [text, "", ""];
+  return [text.slice(0, -3), text.slice(-3, -1), text.slice(-1)];
+}
+
+/** Return where a price went: "up", "down" or "" (unchanged, or one is not there).
+ * @param {number | null | undefined} before @param {number | null | undefined} now */
 export function direction(before, now) {
-  if (before == null || before === now) return "";
+  if (before == null || now == null || before === now) return "";
   return now > before ? "up" : "down";
 }

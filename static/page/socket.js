@@ -5,7 +5,7 @@ import { INITIAL, SILENCE_MS, step } from "./connection.js";
 /** @typedef {import("./connection.js").Event} Event */
 
 export class Socket extends EventTarget {
-  /** Events: `state` (detail: State), `frame` (detail: the parsed frame).
+  /** Events: `state` (detail: State), `frame` (detail: a parsed frame that is no data).
    * @param {string} url @param {() => object[]} requests what to ask for once connected */
   constructor(url, requests) {
     super();
@@ -15,7 +15,10 @@ export class Socket extends EventTarget {
     /** @type {WebSocket | null} */
     this._socket = null;
     this._wait = 0;
-    this._watch = 0;
+    this._heardMs = 0;
+    /** Called with each frame of data, hundreds a second: an event would cost more. */
+    this.onData = (/** @type {any} */ _frame) => {};
+    setInterval(() => this._listen(), SILENCE_MS / 10);
     addEventListener("online", () => this.dispatch({ type: "online" }));
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.dispatch({ type: "online" });
@@ -46,10 +49,6 @@ export class Socket extends EventTarget {
       case "subscribe":
         for (const request of this._requests()) this.send(request);
         break;
-      case "watch":
-        clearTimeout(this._watch);
-        this._watch = setTimeout(() => this.dispatch({ type: "silent" }), SILENCE_MS);
-        break;
       case "close":
         this._drop(1006, "nothing came for a while");
         break;
@@ -66,20 +65,31 @@ export class Socket extends EventTarget {
     const ifCurrent = (/** @type {(event: any) => void} */ handle) => (/** @type {any} */ event) => {
       if (this._socket === socket) handle(event);
     };
-    socket.onopen = ifCurrent(() => this.dispatch({ type: "opened" }));
+    socket.onopen = ifCurrent(() => {
+      this._heardMs = performance.now();
+      this.dispatch({ type: "opened" });
+    });
     socket.onmessage = ifCurrent(({ data }) => {
+      this._heardMs = performance.now();
       const frame = JSON.parse(data);
+      if (frame.type === "data") this.onData(frame);
+      // Of data only the first after a loss changes the state.
+      if (frame.type === "data" && !this.state.failures) return;
       this.dispatch({ type: "frame", frame });
-      this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
+      if (frame.type !== "data") this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
     });
     socket.onclose = ifCurrent(({ code, reason }) => this._drop(code, reason));
+  }
+
+  _listen() {
+    const isSilent = performance.now() - this._heardMs > SILENCE_MS;
+    if (isSilent && this.state.phase === "open") this.dispatch({ type: "silent" });
   }
 
   /** @param {number} code @param {string} reason */
   _drop(code, reason) {
     const socket = this._socket;
     this._socket = null;
-    clearTimeout(this._watch);
     socket?.close();
     this.dispatch({ type: "closed", code, reason });
   }

@@ -10,7 +10,8 @@
 export const CONFLATE_MS = 200; // as fast as an eye follows
 const MAX_SYMBOLS = 500; // of one request
 
-/** Return the rows of the watch list: what enabled brokers carry, simulated ones last.
+/** Return the rows of the watch list, broker by broker: what enabled ones carry,
+ * simulated ones last.
  * @param {any[]} symbols answer of `/api/symbols` @param {any[]} brokers of `/api/brokers`
  * @returns {Row[]} */
 export function watchRows(symbols, brokers) {
@@ -27,7 +28,9 @@ export function watchRows(symbols, brokers) {
         isSimulated: enabled.get(carrier.broker).simulated,
       })),
   );
-  return rows.sort((a, b) => Number(a.isSimulated) - Number(b.isSimulated));
+  const names = [...enabled.keys()];
+  const place = (/** @type {Row} */ row) => Number(row.isSimulated) * names.length + names.indexOf(row.broker);
+  return rows.sort((a, b) => place(a) - place(b));
 }
 
 /** Return the brokers of a symbol that can be charted: enabled, or with stored data.

@@ -1,37 +1,55 @@
-// The table of live prices. Frames are kept and drawn once per animation frame.
+// The table of live prices. Frames are kept; rows in view are painted ten times a second.
 
-import { direction, formatAge, formatPrice, formatSpread } from "./prices.js";
+import { Line } from "./watch-line.js";
 
 /** @typedef {import("./subscriptions.js").Row} Row */
 
-const FLASH_MS = 400;
-const STALE_MS = 15_000;
+const PAINT_MS = 100; // faster than the server sends; a frame more often costs, and shows nothing
+const LIT_MS = 150; // of a price that changed
+const AGE_MS = 250;
+const UNSEEN_MS = 1000; // rows out of view: for who searches the page, or has it read
 
 export class WatchList {
   /** @param {HTMLTableElement} table @param {HTMLInputElement} filter
    * @param {HTMLElement} note @param {(row: Row) => void} onPick */
   constructor(table, filter, note, onPick) {
-    this._body = table.tBodies[0];
+    this._table = table;
     this._note = note;
     this._onPick = onPick;
     this._filter = filter;
     /** @type {Map<string, Line>} */
     this._lines = new Map();
+    /** @type {Map<Element, Line>} */
+    this._byElement = new Map();
+    /** @type {Set<Line>} */
+    this._visible = new Set();
     /** @type {Set<Line>} */
     this._changed = new Set();
+    this._isPaintDue = false;
+    this._paintedMs = 0;
+    this.received = 0; // frames
+    this.painted = 0; // rows
     this._offsetMs = 0; // the server's clock less ours
+    this._observer = new IntersectionObserver((entries) => this._onView(entries));
     filter.addEventListener("input", () => this._showFiltered());
+    filter.addEventListener("keydown", (event) => this._onFilterKey(event));
     table.addEventListener("keydown", (event) => this._onKey(event));
-    setInterval(() => this._tell(), 500);
+    table.addEventListener("click", (event) => this._onClick(event));
+    setInterval(() => this._tell(this._visible), AGE_MS);
+    setInterval(() => this._tellUnseen(), UNSEEN_MS);
   }
 
-  /** @param {readonly Row[]} rows */
+  /** @param {readonly Row[]} rows those of a broker together */
   show(rows) {
-    this._lines = new Map(rows.map((row) => [keyOf(row.broker, row.display), new Line(row)]));
-    for (const line of this._lines.values()) {
-      line.element.addEventListener("click", () => this._onPick(line.row));
-    }
-    this._body.replaceChildren(...[...this._lines.values()].map((line) => line.element));
+    const lines = rows.map((row) => new Line(row));
+    this._lines = new Map(lines.map((line) => [keyOf(line.row.broker, line.row.display), line]));
+    this._byElement = new Map(lines.map((line) => [line.element, line]));
+    this._visible.clear();
+    this._observer.disconnect();
+    for (const body of [...this._table.tBodies]) body.remove();
+    for (const [broker, of] of byBroker(lines)) this._table.append(groupOf(broker, of));
+    for (const line of lines) this._observer.observe(line.element);
+    if (lines.length) lines[0].button.tabIndex = 0;
     this._showFiltered();
   }
 
@@ -44,42 +62,75 @@ export class WatchList {
   receive(frame) {
     const line = this._lines.get(keyOf(frame.broker, frame.symbol));
     if (!line) return;
-    line.tick = { timestamp: frame.data.timestamp, ...frame.data.data };
-    if (!this._changed.size) requestAnimationFrame(() => this._draw());
-    this._changed.add(line);
+    this.received++;
+    const { bid, ask } = frame.data.data;
+    line.tick = { timestamp: frame.data.timestamp, bid, ask };
+    if (line.isVisible) this._paintSoon(line);
   }
 
   /** @param {any} frame FEED_DOWN or FEED_UP */
   setFeed(frame) {
-    const isDown = frame.code === "FEED_DOWN";
-    for (const { row, element } of this._lines.values()) {
-      if (row.broker !== frame.broker) continue;
-      if (frame.symbol && row.display !== frame.symbol) continue;
-      element.toggleAttribute("data-down", isDown);
-      element.title = isDown ? frame.message : "";
+    const message = frame.code === "FEED_DOWN" ? frame.message : "";
+    for (const line of this._lines.values()) {
+      if (line.row.broker !== frame.broker) continue;
+      if (!frame.symbol || line.row.display === frame.symbol) line.setDown(message);
     }
   }
 
   /** @param {{broker: string, symbol: string}} choice */
   select({ broker, symbol }) {
-    for (const { row, element, button } of this._lines.values()) {
-      const isSelected = row.broker === broker && row.symbol === symbol;
-      element.setAttribute("aria-selected", String(isSelected));
-      button.setAttribute("aria-pressed", String(isSelected));
+    for (const line of this._lines.values()) {
+      const isSelected = line.row.broker === broker && line.row.symbol === symbol;
+      line.select(isSelected);
+      if (isSelected) this._makeTabStop(line);
     }
   }
 
-  _draw() {
-    const now = performance.now();
-    for (const line of this._changed) line.draw(now);
-    this._changed.clear();
+  /** @param {IntersectionObserverEntry[]} entries */
+  _onView(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const line = this._byElement.get(target);
+      if (!line) continue;
+      line.isVisible = isIntersecting;
+      if (isIntersecting) this._visible.add(line);
+      else this._visible.delete(line);
+      if (isIntersecting) this._paintSoon(line);
+    }
   }
 
-  // Ages grow and flashes end without a frame.
-  _tell() {
-    const now = performance.now();
+  /** @param {Line} line */
+  _paintSoon(line) {
+    this._changed.add(line);
+    if (this._isPaintDue) return;
+    this._isPaintDue = true;
+    const waitMs = Math.max(0, this._paintedMs + PAINT_MS - performance.now());
+    setTimeout(() => requestAnimationFrame(() => this._paint()), waitMs);
+  }
+
+  _paint() {
+    const lines = [...this._changed];
+    this._isPaintDue = false;
+    this._paintedMs = performance.now();
+    this._changed.clear();
+    this.painted += lines.length;
+    for (const line of lines) line.draw();
+    setTimeout(() => lines.forEach((line) => line.calm()), LIT_MS);
+  }
+
+  // Ages grow without a frame.
+  /** @param {Iterable<Line>} lines */
+  _tell(lines) {
     const serverMs = Date.now() + this._offsetMs;
-    for (const line of this._lines.values()) line.age(now, serverMs);
+    for (const line of lines) line.age(serverMs);
+  }
+
+  _tellUnseen() {
+    const lines = [...this._lines.values()].filter((line) => !line.isVisible);
+    for (const line of lines) {
+      line.draw();
+      line.calm();
+    }
+    this._tell(lines);
   }
 
   _showFiltered() {
@@ -89,19 +140,58 @@ export class WatchList {
       element.hidden = !`${row.symbol} ${row.broker.toUpperCase()}`.includes(wanted);
       count += element.hidden ? 0 : 1;
     }
+    for (const body of this._table.tBodies) {
+      body.hidden = !body.querySelector("[data-series]:not([hidden])");
+    }
     if (this._lines.size) this._note.textContent = count ? "" : "No symbol fits the filter.";
+  }
+
+  /** @param {Event} event */
+  _onClick(event) {
+    const element = /** @type {Element} */ (event.target).closest("tr");
+    const line = element && this._byElement.get(element);
+    if (line) this._onPick(line.row);
+  }
+
+  /** Enter charts the first symbol that fits, Escape shows all again.
+   * @param {KeyboardEvent} event */
+  _onFilterKey(event) {
+    const [first] = this._shown();
+    if (event.key === "Enter" && first) this._onPick(first.row);
+    else if (event.key === "ArrowDown" && first) this._focus(first);
+    else if (event.key === "Escape") {
+      this._filter.value = "";
+      this._showFiltered();
+    } else return;
+    event.preventDefault();
   }
 
   /** Arrow keys go from symbol to symbol.
    * @param {KeyboardEvent} event */
   _onKey(event) {
-    const steps = { ArrowDown: 1, ArrowUp: -1 };
-    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
-    if (!step) return;
-    const buttons = [...this._lines.values()].filter((line) => !line.element.hidden).map((line) => line.button);
-    const index = buttons.findIndex((button) => button === document.activeElement);
-    buttons[Math.max(0, Math.min(buttons.length - 1, index + step))]?.focus();
+    const shown = this._shown();
+    const index = shown.findIndex((line) => line.button === document.activeElement);
+    /** @type {Record<string, number>} */
+    const goals = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: shown.length - 1 };
+    if (!(event.key in goals) || !shown.length) return;
+    this._focus(shown[Math.max(0, Math.min(shown.length - 1, goals[event.key]))]);
     event.preventDefault();
+  }
+
+  _shown() {
+    return [...this._lines.values()].filter((line) => !line.element.hidden);
+  }
+
+  /** @param {Line} line */
+  _focus(line) {
+    this._makeTabStop(line);
+    line.button.focus();
+  }
+
+  // One stop for Tab, not one for each symbol.
+  /** @param {Line} wanted */
+  _makeTabStop(wanted) {
+    for (const line of this._lines.values()) line.button.tabIndex = line === wanted ? 0 : -1;
   }
 }
 
@@ -110,79 +200,30 @@ function keyOf(broker, display) {
   return `${broker} ${display}`;
 }
 
-// A row's cells; touched only where something changed.
-class Line {
-  /** @param {Row} row */
-  constructor(row) {
-    this.row = row;
-    /** @type {any} */
-    this.tick = null;
-    /** @type {any} */
-    this._drawn = null;
-    this._flashEnds = 0;
-    this.element = document.createElement("tr");
-    this.element.dataset.series = `${row.broker} ${row.symbol}`;
-    this.button = document.createElement("button");
-    const first = document.createElement("td");
-    first.append(this.button, carrier(row));
-    this.button.type = "button";
-    this.button.className = "pick";
-    this.button.textContent = row.display;
-    const [bid, ask, spread, age] = ["price", "price", "spread", "age"].map((name) => {
-      const cell = document.createElement("td");
-      cell.className = `number ${name}`;
-      cell.textContent = "–";
-      return cell;
-    });
-    this._bid = bid;
-    this._ask = ask;
-    this._spread = spread;
-    this._age = age;
-    this.element.append(first, bid, ask, spread, age);
+/** @param {Line[]} lines */
+function byBroker(lines) {
+  /** @type {Map<string, Line[]>} */
+  const groups = new Map();
+  for (const line of lines) {
+    const group = groups.get(line.row.broker);
+    if (group) group.push(line);
+    else groups.set(line.row.broker, [line]);
   }
-
-  /** @param {number} now */
-  draw(now) {
-    const { bid, ask } = this.tick;
-    const { decimals, type } = this.row;
-    this._drawPrice(this._bid, this._drawn?.bid, bid);
-    this._drawPrice(this._ask, this._drawn?.ask, ask);
-    setText(this._spread, formatSpread(bid, ask, decimals, type));
-    this._drawn = this.tick;
-    this._flashEnds = now + FLASH_MS;
-  }
-
-  /** @param {HTMLElement} cell @param {number | undefined} before @param {number} price */
-  _drawPrice(cell, before, price) {
-    const went = direction(before, price);
-    setText(cell, formatPrice(price, this.row.decimals));
-    if (went) cell.dataset.went = went;
-  }
-
-  /** @param {number} now @param {number} serverMs */
-  age(now, serverMs) {
-    if (!this._drawn) return;
-    const ageMs = serverMs - this._drawn.timestamp;
-    setText(this._age, this.element.hasAttribute("data-down") ? "down" : formatAge(ageMs));
-    const isStale = ageMs > STALE_MS || this.element.hasAttribute("data-down");
-    if (isStale !== this.element.hasAttribute("data-stale")) {
-      this.element.toggleAttribute("data-stale", isStale);
-    }
-    if (now >= this._flashEnds && this._flashEnds) {
-      this._flashEnds = 0;
-      delete this._bid.dataset.went;
-      delete this._ask.dataset.went;
-    }
-  }
+  return groups;
 }
 
-/** @param {Row} row */
-function carrier(row) {
-  const element = document.createElement("span");
-  element.className = "carrier";
-  element.textContent = row.isSimulated ? "" : row.broker;
-  if (row.isSimulated) element.append(badge(row.broker));
-  return element;
+/** @param {string} broker @param {Line[]} lines */
+function groupOf(broker, lines) {
+  const body = document.createElement("tbody");
+  const title = document.createElement("th");
+  Object.assign(title, { colSpan: 5, scope: "rowgroup" });
+  if (lines[0].row.isSimulated) title.append(badge(broker), " made-up prices");
+  else title.append(broker);
+  const head = document.createElement("tr");
+  head.className = "group";
+  head.append(title);
+  body.append(head, ...lines.map((line) => line.element));
+  return body;
 }
 
 /** Return the label of made-up prices.
@@ -193,9 +234,4 @@ export function badge(broker) {
   element.textContent = broker.includes("simulated") ? broker : `${broker} (simulated)`;
   element.title = "These prices are made up by the server.";
   return element;
-}
-
-/** @param {HTMLElement} cell @param {string} text */
-function setText(cell, text) {
-  if (cell.textContent !== text) cell.textContent = text;
 }

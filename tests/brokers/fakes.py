@@ -85,6 +85,8 @@ class FakeRecorder:
 
     dropped = 0
     skipped = 3
+    duplicates = 0
+    replayed = 0
 
     def append(self, record: Tick | Trade, epoch: int, number: int) -> None:
         self.rows.append((record, epoch, number))

@@ -73,6 +73,7 @@ class OpenStream:
     """A client's stream; ``instruments`` is what it asked for, in its order."""
 
     def __init__(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        self.request = request
         self.instruments = asked_for(request)
         self.is_open = True
         self._writer = writer
@@ -105,7 +106,7 @@ class OpenStream:
 
 
 class OandaServer:
-    """Listens on a free port of 127.0.0.1.
+    """Listens on 127.0.0.1, ``port`` 0: a free one; who has KEY is let in.
 
     ``refusals`` are (status, headers) for the next requests; ``beat_s`` seconds lie
     between heartbeats, 0 for none; ``snapshot`` are lines that each stream begins with;
@@ -113,7 +114,8 @@ class OandaServer:
     ``may_answer`` is set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self.port = port
         self.requests: list[Request] = []
         self.streams: list[OpenStream] = []
         self.refusals: list[tuple[int, dict[str, str]]] = []
@@ -129,7 +131,7 @@ class OandaServer:
     @property
     def address(self) -> str:
         """The base address, without a path."""
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def open_streams(self) -> list[OpenStream]:
@@ -137,7 +139,8 @@ class OandaServer:
         return [item for item in self.streams if item.is_open]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -152,6 +155,14 @@ class OandaServer:
         for stream in self.open_streams:
             await stream.play(lines)
 
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
+        """Answer in some other way and return True; False, and it is answered here."""
+        return False
+
+    def accepts(self, request: Request) -> bool:
+        """Return whether the request shows a key that opens its account."""
+        return request.headers.get("authorization") == f"Bearer {KEY}"
+
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -161,9 +172,11 @@ class OandaServer:
             request = await _read_request(reader)
             self.requests.append(request)
             await self.may_answer.wait()
-            if self.refusals:
+            if await self.answer(request, writer):
+                pass
+            elif self.refusals:
                 await _refuse(writer, *self.refusals.pop(0))
-            elif request.headers.get("authorization") != f"Bearer {KEY}":
+            elif not self.accepts(request):
                 await _refuse(writer, 401, {})
             elif self.unknown.intersection(asked_for(request)):
                 await _refuse(writer, 400, {})
@@ -191,9 +204,11 @@ class OandaServer:
         try:
             await stream.play(self.snapshot)
             beats = asyncio.create_task(self._beat(stream))
-            await reader.read()  # until the client closes
-            beats.cancel()
-            await asyncio.gather(beats, return_exceptions=True)
+            try:
+                await reader.read()  # until the client closes
+            finally:
+                beats.cancel()
+                await asyncio.gather(beats, return_exceptions=True)
         finally:
             stream.is_open = False
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -77,7 +78,7 @@ class ReplayServer:
 
     On the same port it answers REST: ``answers`` makes what a path says of a request's
     fields, None if that is nothing Binance knows; ``rest_refusals`` are as refusals,
-    ``asked`` are (path, fields).
+    ``asked`` are (path, fields). Answers wait until ``may_answer`` is set.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -90,6 +91,8 @@ class ReplayServer:
         self.answers: dict[str, Callable[[dict[str, str]], Any]] = {}
         self.rest_refusals: list[tuple[int, dict[str, str]]] = []
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self._port = port
         self._server: Server | None = None
 
@@ -119,10 +122,11 @@ class ReplayServer:
         await self._server.wait_closed()
 
     async def play(self, frames: Iterable[str], *, to_all: bool = False) -> None:
-        """Send frames as fast as the clients take them."""
+        """Send frames as fast as the clients take them; those that leave miss them."""
         for frame in frames:
-            for client in self.clients:
-                await client.play(frame, to_all=to_all)
+            for client in list(self.clients):
+                with suppress(ConnectionClosed):
+                    await client.play(frame, to_all=to_all)
 
     def followed(self, suffix: str) -> int:
         """Return how many streams whose names end so some client follows."""
@@ -131,9 +135,10 @@ class ReplayServer:
         )
 
     async def send(self, text: str | bytes) -> None:
-        """Send a text to all clients as it is."""
-        for client in self.clients:
-            await client.socket.send(text, text=True)
+        """Send a text to all clients as it is; those that leave miss it."""
+        for client in list(self.clients):
+            with suppress(ConnectionClosed):
+                await client.socket.send(text, text=True)
 
     async def drop(self) -> None:
         """Close all connections."""
@@ -155,9 +160,12 @@ class ReplayServer:
             status = HTTPStatus.BAD_REQUEST
         return socket.respond(status, json.dumps(body))
 
-    def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
+    async def _admit(
+        self, socket: ServerConnection, request: Request
+    ) -> Response | None:
         address = urlsplit(request.path)
         if address.path.startswith("/api/"):
+            await self.may_answer.wait()
             return self._answer(socket, address.path, address.query)
         self.connections += 1
         if not self.refusals:

@@ -1,11 +1,13 @@
-"""The stall watchdog, at given times."""
+"""The stall watchdog at given times, and connections that are made anew."""
 
 import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
-from brokers.connection import KeptConnection, Timing
+from brokers.connection import FeedState, KeptConnection, Timing
+from brokers.exceptions import FeedUnauthorized
 from brokers.feed import FollowedInstrument
 from marketdata.catalog import InstrumentType
 from tests.brokers.fakes import FakeFeed
@@ -67,4 +69,25 @@ async def test_silence_counts_from_the_opening_of_the_market() -> None:
     clock.moment = MONDAY
 
     await until(lambda: feed.connections >= 2)
+    running.cancel()
+
+
+async def test_connect_again_ends_the_connection_and_the_wait_for_the_next() -> None:
+    feed = FakeFeed()
+    states: list[FeedState] = []
+    refused_s = structs.replace(TIMING, reconnect_max_s=1_000.0, silence_s=1_000.0)
+    connection = KeptConnection(feed, refused_s)
+    connection.on_state = states.append
+    connection.follow([CRYPTO])
+    running = asyncio.create_task(connection.run(lambda records: None))
+    await until(lambda: feed.connections == 1)
+
+    connection.connect_again("changed")
+    await until(lambda: feed.connections == 2)
+    feed.ends.append(FeedUnauthorized(401, "unknown"))
+    connection.connect_again("changed")
+    await until(lambda: feed.connections == 3 and states[-1] is FeedState.LOST)
+    connection.connect_again("changed")
+
+    await until(lambda: feed.connections == 4)
     running.cancel()

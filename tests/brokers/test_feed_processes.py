@@ -5,6 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
+from brokers import feed_processes
 from brokers.feed_processes import run_processes
 from tests.marketdata.polling import until
 
@@ -44,3 +47,25 @@ async def test_processes_follow_the_choice(tmp_path: Path) -> None:
     await running
 
     assert happened("three.ended")
+
+
+async def test_process_that_cannot_be_started_costs_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_processes, "RESTART_MIN_S", 0.01)
+    program = tmp_path / "late"
+    good = [sys.executable, "-c", PROGRAM, str(tmp_path / "good")]
+    stop = asyncio.Event()
+
+    async def choose() -> Mapping[str, Sequence[str]]:
+        return {"bad": [str(program)], "good": good}
+
+    running = asyncio.create_task(run_processes(choose, stop, look_s=0.05))
+    await until(lambda: (tmp_path / "good.started").exists())
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/late.started\nexec sleep 60\n")
+    program.chmod(0o700)
+    await until(lambda: (tmp_path / "late.started").exists(), timeout_s=20)
+    stop.set()
+    await running
+
+    assert (tmp_path / "good.ended").exists()

@@ -195,6 +195,30 @@ async def test_beats_tell_what_is_followed_and_stored(
     assert beat == Beat("fake", 7, True, {group_name(TICKS): 4})
 
 
+async def test_no_beat_is_sent_before_hubs_are_heard(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+    may_listen = asyncio.Event()
+    listen = rig.control.listen
+
+    async def listen_late(*arguments: Any) -> None:
+        await may_listen.wait()
+        await listen(*arguments)
+
+    monkeypatch.setattr(rig.control, "listen", listen_late)
+    await rig.data.listen(beat_group("fake"), heard.append)
+    link = HubLink("fake", rig.publisher, Layers(rig.data, rig.control))
+    rig.task = asyncio.create_task(link.run(rig.facts))
+    await asyncio.sleep(0.1)
+    await rig.data.group_send(beat_group("fake"), {"type": "marker"})
+    await until(lambda: heard)
+    may_listen.set()
+    await until(lambda: len(heard) > 1)
+
+    assert heard[0]["type"] == "marker"
+
+
 async def test_what_is_no_demand_is_ignored(rig: Rig) -> None:
     await rig.start()
     await rig.hear(TICKS)

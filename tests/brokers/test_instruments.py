@@ -1,3 +1,5 @@
+from msgspec import structs
+
 from brokers.feed import FollowedInstrument
 from brokers.instruments import followed_instruments
 from marketdata.catalog import Broker, Catalog, Instrument, InstrumentType
@@ -33,3 +35,18 @@ def test_followed_instruments_are_all_that_the_broker_carries_recorded_first() -
     assert followed_instruments(catalog, "kraken") == [
         FollowedInstrument("BTCUSDT", "XBT/USDT", 2)
     ]
+
+
+def test_followed_instruments_simulated_markets_never_close() -> None:
+    eur = structs.replace(
+        instrument("EURUSD", oanda="EUR_USD", simulated="EURUSD"),
+        type=InstrumentType.FOREX,
+    )
+    brokers = [Broker("oanda", True), Broker("simulated", True, is_simulated=True)]
+    catalog = Catalog([eur], brokers)
+
+    (real,) = followed_instruments(catalog, "oanda")
+    (simulated,) = followed_instruments(catalog, "simulated")
+
+    assert real.market is InstrumentType.FOREX
+    assert simulated.market is InstrumentType.CRYPTO

@@ -169,20 +169,38 @@ def test_check_lease_keeps_others_from_taking_it_until_the_end() -> None:
     epoch = store("one").take(1_000, EXPIRY_S)
     age(11.0)
 
-    def take() -> int | None:
-        other = store("two")
-        try:
-            return other.take(1_000, EXPIRY_S)
-        finally:
-            other.close()
-
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic(), connection.cursor() as cursor:
             check_lease(cursor, "fake", epoch)
-            taking = threads.submit(take)
+            assert threads.submit(take, EXPIRY_S).result(timeout=5) is None
+        assert threads.submit(take, EXPIRY_S).result(timeout=5) == 1_001
+
+
+@pytest.mark.django_db(transaction=True)
+def test_take_that_waited_for_the_database_lets_the_holder_find_back() -> None:
+    Broker.objects.create(name="fake", title="Fake")
+    holder = store("one")
+    epoch = holder.take(1_000, EXPIRY_S)
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE brokers_feed IN EXCLUSIVE MODE")
+            taking = threads.submit(take, 0.2)
             with pytest.raises(TimeoutError):
-                taking.result(timeout=0.3)
-        assert taking.result(timeout=5) == 1_001
+                taking.result(timeout=0.5)
+        assert taking.result(timeout=5) is None
+
+        assert holder.renew(epoch)
+        assert threads.submit(take, EXPIRY_S).result(timeout=5) is None
+
+
+def take(expiry_s: float) -> int | None:
+    """Take the lease for another process, in a thread with its own connection."""
+    other = store("two")
+    try:
+        return other.take(1_000, expiry_s)
+    finally:
+        other.close()
 
 
 def test_process_name_is_never_the_same() -> None:

@@ -52,8 +52,8 @@ async def test_feed_that_starts_without_the_database_streams_and_stores_later(
         async with manage("run_feed", "simulated", **through) as feed:
             await until(lambda: "feed is the active one" in feed.log, timeout_s=20)
             assert "started without the lease" in feed.log
-            proxy.restore()
             await until(lambda: "feed live" in feed.log, timeout_s=20)
+            proxy.restore()
             async with asyncio.timeout(10):
                 while not await asyncio.to_thread(stored_epochs):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)

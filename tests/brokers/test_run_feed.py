@@ -102,21 +102,23 @@ def binance(server: ReplayServer, prefix: str) -> dict[str, str]:
     }
 
 
-def stored(model: type[Tick] | type[Trade], symbol: str) -> list[Any]:
-    """Return the stored rows of Binance's series in the order of their numbers."""
+def stored(
+    model: type[Tick] | type[Trade], symbol: str, broker: str = "binance"
+) -> list[Any]:
+    """Return the stored rows of a series in the order of their numbers."""
     try:
-        series = Series.objects.filter(instrument__symbol=symbol, broker="binance")
+        series = Series.objects.filter(instrument__symbol=symbol, broker=broker)
         return list(model.objects.filter(series_id__in=series).order_by("seq"))
     finally:
         connections.close_all()
 
 
 async def until_stored(
-    model: type[Tick] | type[Trade], symbol: str, count: int
+    model: type[Tick] | type[Trade], symbol: str, count: int, broker: str = "binance"
 ) -> None:
     """Return as soon as the series has so many rows."""
     async with asyncio.timeout(20):
-        while len(await asyncio.to_thread(stored, model, symbol)) < count:  # noqa: ASYNC110
+        while len(await asyncio.to_thread(stored, model, symbol, broker)) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
@@ -445,18 +447,6 @@ async def test_run_feed_redis_needs_no_database_and_follows_what_hubs_do(
     assert "warning" not in feed.log
     await client.delete(f"ws:symbols:{symbol}")
     await client.aclose()
-
-
-async def test_run_feed_second_signal_ends_at_once(
-    instruments: int, server: ReplayServer, prefix: str
-) -> None:
-    settings = binance(server, prefix)
-
-    async with manage("run_feed", "binance", **settings) as feed:
-        await until(lambda: server.requests, timeout_s=20)
-        feed.process.send_signal(signal.SIGTERM)
-        feed.process.send_signal(signal.SIGTERM)
-        assert await feed.wait() in (0, -signal.SIGTERM)
 
 
 async def test_run_feed_redis_away_still_stores(

@@ -6,8 +6,8 @@ import django.db
 import msgspec
 import pytest
 
-from brokers import connection as connection_module
 from brokers import runner as runner_module
+from brokers.backoff import Backoff
 from brokers.connection import FeedState, Timing
 from brokers.demand import Change
 from brokers.exceptions import FeedLost, FeedRefused
@@ -123,7 +123,7 @@ async def test_figures_tell_what_the_recorder_did(rig: Rig) -> None:
 
 async def test_run_lost_connection_reconnects_and_numbers_go_on(rig: Rig) -> None:
     rig.feed = FakeFeed(FeedLost("gone"), FeedLost("gone again"))
-    rig.feed.records = [tick()]
+    rig.feed.records = [trade()]
     runner = rig.start()
 
     await until(lambda: len(rig.layer.published) == 3)
@@ -147,6 +147,23 @@ async def test_run_lost_connection_is_a_gap_of_each_topic_that_goes_on(
     await until(lambda: rig.layer.gaps)
 
     assert rig.layer.gaps == [ToldGap(Kind.TICK, "EURUSD", 5, 6, "connection lost")]
+
+
+async def test_run_stops_while_the_end_of_what_is_stored_is_asked_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def prepare(watch: GapWatch) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(GapWatch, "prepare", prepare)
+    rig.watches_gaps = True
+    rig.start()
+    await asyncio.sleep(0)
+
+    rig.stop.set()
+
+    assert rig.task is not None
+    assert await asyncio.wait_for(rig.task, 10)
 
 
 async def test_run_feed_that_knows_its_gaps_is_heard(rig: Rig) -> None:
@@ -193,7 +210,7 @@ async def test_run_short_connections_lengthen_the_delay(
 ) -> None:
     rig.timing = msgspec.structs.replace(TIMING, reset_s=reset_s)
     delays: list[float] = []
-    monkeypatch.setattr(connection_module, "_delay_s", recorded(delays))
+    monkeypatch.setattr(Backoff, "delay_after_s", recorded(delays))
     rig.feed = FakeFeed(FeedLost("1"), FeedLost("2"), FeedLost("3"))
     rig.start()
 
@@ -203,7 +220,7 @@ async def test_run_short_connections_lengthen_the_delay(
 
 
 def recorded(delays: list[float]) -> Callable[..., float]:
-    def delay_s(backoff: object, lost: FeedLost) -> float:
+    def delay_s(backoff: Backoff, lost: FeedLost, random: float) -> float:
         delays.append(backoff.failures)
         backoff.failures += 1
         return 0.0

@@ -1,5 +1,6 @@
 import contextlib
 import http.client
+import json
 import os
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from config.logs import without_tokens
+from config.logs import configure_logs, without_tokens
 from marketdata.credentials import encode_api_key
 from tests.marketdata.server_process import ROOT, SERVE
 
@@ -100,3 +102,25 @@ def ask(url: str, path: str) -> None:
         client.getresponse().read()
     finally:
         client.close()
+
+
+def test_json_lines_are_objects_without_secrets_and_with_context():
+    code = (
+        "import structlog; from config.logs import configure_logs; "
+        "configure_logs('INFO', 'json'); "
+        "structlog.contextvars.bind_contextvars(request='r1'); "
+        "structlog.get_logger('x').error('bad', at='/?token=\"abc', n=3)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    line = json.loads(done.stderr)
+    assert (line["event"], line["level"], line["request"]) == ("bad", "error", "r1")
+    assert (line["at"], line["n"]) == ('/?token="abc', 3)
+
+
+def test_unknown_form_of_lines_is_named():
+    with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT: expected .*'xml'"):
+        configure_logs("INFO", "xml")

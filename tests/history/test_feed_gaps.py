@@ -3,11 +3,19 @@
 import pytest
 from msgspec import structs
 
-from history.feed_gaps import FeedGapRow, select_ends, store_feed_gaps
+from history.feed_gaps import (
+    FeedGapRow,
+    FilledSpan,
+    close_filled_gaps,
+    select_ends,
+    store_feed_gaps,
+)
 from history.models import FeedGap, Series
+from history.record_batch import BatchStore
+from history.series import get_or_create_series
 from history.timestamps import to_us
 from marketdata.models import Instrument
-from marketdata.records import Kind
+from marketdata.records import Kind, Trade
 from tests.history.factories import T0, store_quotes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,13 +56,26 @@ def test_store_feed_gaps_stores_each_once_and_raises_the_revision(series):
 
 
 @pytest.mark.usefixtures("series")
+def test_store_feed_gaps_of_a_series_whose_first_records_are_on_their_way():
+    Instrument.objects.create(
+        symbol="GBPUSD", base="GBP", quote="USD", type="forex", decimals=5
+    )
+
+    assert store_feed_gaps("oanda", [structs.replace(GAP, symbol="GBPUSD")]) == 1
+
+    gap = FeedGap.objects.get()
+    assert gap.series.instrument.symbol == "GBPUSD"
+    assert Series.objects.get(pk=gap.series_id).latest is None
+
+
+@pytest.mark.usefixtures("series")
 def test_store_feed_gaps_leaves_out_what_is_not_recorded_or_has_no_length():
     gaps = [
         structs.replace(GAP, symbol="GBPUSD"),
         structs.replace(GAP, to_us=GAP.from_us),
     ]
     assert store_feed_gaps("oanda", gaps) == 0
-    assert store_feed_gaps("binance", [GAP]) == 0
+    assert store_feed_gaps("nowhere", [GAP]) == 0
     Instrument.objects.update(record=False)
     assert store_feed_gaps("oanda", [GAP]) == 0
 
@@ -93,3 +114,44 @@ def test_candles_that_a_gap_touches_are_not_complete(rest, timeframe, complete):
     after = rest.get("/api/candles", query)
     assert [candle["complete"] for candle in after.json()] == complete
     assert after.headers["ETag"] != before.headers["ETag"]
+
+
+def trades_of(*ids):
+    """Store trades by their ids, one a second, and return their series."""
+    series = get_or_create_series("EURUSD", "oanda")
+    rows = [
+        Trade(
+            broker="oanda",
+            symbol="EURUSD",
+            time_us=(T0 + number) * S,
+            received_us=0,
+            price=1.0,
+            size=1.0,
+            trade_id=number,
+        )
+        for number in ids
+    ]
+    BatchStore().store([(row, 0, 0) for row in rows])
+    return series
+
+
+@pytest.mark.usefixtures("series")
+def test_close_filled_gaps_deletes_those_that_have_no_trade_missing():
+    gap = FeedGapRow("EURUSD", Kind.TRADE, (T0 + 5) * S, (T0 + 9) * S, "cut")
+    ticks = structs.replace(gap, kind=Kind.TICK)
+    span = FilledSpan("EURUSD", gap.from_us, gap.to_us)
+    trades_of(4, 5, 9, 10)
+    store_feed_gaps("oanda", [gap, ticks])
+
+    assert close_filled_gaps("oanda", [span]) == 0
+    trades_of(6, 7)
+    before = revision()
+    assert close_filled_gaps("oanda", [span]) == 0
+    assert revision() == before
+    trades_of(8)
+    before = revision()
+    assert close_filled_gaps("oanda", [structs.replace(span, symbol="X")]) == 0
+    assert close_filled_gaps("oanda", [span]) == 1
+
+    assert [row.kind for row in FeedGap.objects.all()] == ["tick"]
+    assert revision() == before + 1

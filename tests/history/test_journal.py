@@ -230,3 +230,16 @@ def test_segments_by_epoch_passes_over_what_is_deleted_meanwhile(
     (only,) = segments_by_epoch(tmp_path)[5]
 
     assert (only.path.name, only.size) == ("5-000002.journal", 2)
+
+
+def test_find_left_goes_on_behind_a_journal_that_cannot_be_opened(
+    tmp_path: Path,
+) -> None:
+    for epoch in (3, 4, 5):
+        journal = make_journal(tmp_path, epoch)
+        journal.append(ROWS[:1])
+        journal.close()
+    # Tests may run as root, whom no mode stops.
+    (tmp_path / "4.lock").mkdir()
+
+    assert left_rows(make_journal(tmp_path)) == [(3, [1]), (5, [1])]

@@ -28,13 +28,19 @@ def test_compat_check_25_and_76_metrics_for_prometheus(rest, address, accept):
     values = {sample.name: sample.value for item in families for sample in item.samples}
     assert response.headers["Content-Type"].startswith("text/plain; version=")
     assert values.pop("marketdata_uptime_seconds") > 0
-    assert values == {
-        "marketdata_connections": 3,
-        "marketdata_subscriptions": 6,
-        "marketdata_clients_total": 4,
-        "marketdata_frames_sent_total": 23,
-        "marketdata_frames_received_total": 17,
-    }
+    assert (
+        values
+        | {
+            "marketdata_connections": 3,
+            "marketdata_subscriptions": 6,
+            "marketdata_clients_total": 4,
+            "marketdata_frames_sent_total": 23,
+            "marketdata_frames_received_total": 17,
+            "marketdata_process": 1,
+        }
+        == values
+    )
+    assert values["process_resident_memory_bytes"] > 2**20
 
 
 def test_metrics_for_a_scraper_are_openmetrics(rest):

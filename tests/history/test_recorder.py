@@ -260,6 +260,17 @@ async def test_stored_numbers_follow_what_is_committed() -> None:
     assert recorder.stored_numbers == {GROUP: 4}
 
 
+async def test_what_was_not_published_has_no_number() -> None:
+    recorder = make_recorder(RecordingStore(), flush_rows=1)
+
+    append(recorder, 3, epoch=0)
+    assert recorder.unstored(records.Tick, "EURUSD") == []
+    await until(lambda: recorder.counters.stored == 1)
+
+    assert recorder.stored_numbers == {}
+    await recorder.drain()
+
+
 async def test_stored_numbers_are_of_the_newest_epoch() -> None:
     recorder = make_recorder(RecordingStore(), flush_rows=1)
 

@@ -1,11 +1,15 @@
+import django.db
 import pytest
 import structlog
 
+from marketdata import catalog_store
 from marketdata.catalog import Broker, Instrument, InstrumentType
 from marketdata.catalog_store import load_catalog
 from marketdata.instruments import load_instruments
 from marketdata.models import BrokerSymbol as BrokerSymbolRow
 from marketdata.models import Instrument as InstrumentRow
+
+AWAY = django.db.OperationalError("the database is away")
 
 
 @pytest.mark.django_db
@@ -80,3 +84,24 @@ def test_load_catalog_logs_an_unusable_spelling_once():
     assert [(item["event"], item["spellings"]) for item in logs] == [
         ("spellings that no client can use", ["BTC USDT"])
     ]
+
+
+def test_catalog_loader_has_the_bundled_one_until_the_database_answers(monkeypatch):
+    answers = iter([AWAY, "known", AWAY])
+
+    def load():
+        answer = next(answers)
+        if answer is AWAY:
+            raise AWAY
+        return answer
+
+    monkeypatch.setattr(catalog_store, "load_catalog", load)
+    loader = catalog_store.CatalogLoader()
+
+    bundled = loader.load()
+
+    assert bundled.instruments["EURUSD"].is_recorded
+    assert bundled.brokers["simulated"].is_simulated
+    assert loader.load() == "known"
+    with pytest.raises(django.db.OperationalError):
+        loader.load()

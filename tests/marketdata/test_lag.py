@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec import structs
 
 from marketdata import feed_link
 from marketdata.effects import Follow, Position
@@ -80,11 +81,11 @@ async def follow(hub, topic, **options):
     return sink
 
 
-def late(fake, by_s):
+def late(fake, by_s, source="binance"):
     """Send a beat that left so long ago, behind one that came at once."""
     now_us = feed_link.time.monotonic_ns() // 1_000
-    fake.beat("binance", clock_us=now_us)
-    fake.beat("binance", clock_us=now_us - by_s * S)
+    fake.beat(source, clock_us=now_us)
+    fake.beat(source, clock_us=now_us - by_s * S)
 
 
 async def test_hub_behind_sends_the_newest_tick_and_tells_the_gap(hub, fake):
@@ -137,3 +138,25 @@ async def test_hub_that_has_caught_up_sends_all(hub, fake, end):
     await fake.send(TICKS, tick(0), tick(1))
 
     assert sink.numbers == [1, 2]
+
+
+async def test_hub_behind_a_private_feed_leaves_out_its_ticks_alone(hub, fake):
+    private = structs.replace(TICKS, owner="c1")
+    ours, global_ones = await follow(hub, private), await follow(hub, TICKS)
+
+    late(fake, by_s=2, source=private.source)
+    await fake.send(private, tick(0), tick(1))
+    await fake.send(TICKS, tick(0), tick(1))
+
+    assert ours.numbers == [2]
+    assert global_ones.numbers == [1, 2]
+
+
+async def test_hub_behind_a_global_feed_leaves_out_no_private_tick(hub, fake):
+    private = structs.replace(TICKS, owner="c1")
+    ours, _ = await follow(hub, private), await follow(hub, TICKS)
+
+    late(fake, by_s=2)
+    await fake.send(private, tick(0), tick(1))
+
+    assert ours.numbers == [1, 2]

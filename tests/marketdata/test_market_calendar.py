@@ -3,8 +3,9 @@
 import pytest
 
 from importer.hours import parse_range
+from marketdata import durations
 from marketdata.catalog import InstrumentType
-from marketdata.market_calendar import is_closed
+from marketdata.market_calendar import is_closed, open_spans
 from tests.importer.bi5_files import DAY_US, HOUR_US, candles_of
 
 FUTURE_US = 4_000_000_000_000_000
@@ -70,3 +71,48 @@ def test_is_closed_agrees_with_the_flat_candles_of_a_real_friday():
 
 def test_is_closed_on_a_monday_is_false():
     assert not is_closed(InstrumentType.FOREX, DAY_US)
+
+
+def spans_of(start, end, instrument_type=InstrumentType.FOREX):
+    return open_spans(instrument_type, hour_of(start), hour_of(end))
+
+
+def test_open_spans_leaves_out_week_ends():
+    assert spans_of("2019-02-01T20", "2019-02-11T02") == [
+        (hour_of("2019-02-01T20"), hour_of("2019-02-01T22")),
+        (hour_of("2019-02-03T22"), hour_of("2019-02-08T22")),
+        (hour_of("2019-02-10T22"), hour_of("2019-02-11T02")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2019-02-01T22", "2019-02-03T22", []),
+        ("2019-02-02T09", "2019-02-03T01", []),
+        ("2019-02-03T21", "2019-02-03T23", [("2019-02-03T22", "2019-02-03T23")]),
+        ("2019-02-01T21", "2019-02-02T05", [("2019-02-01T21", "2019-02-01T22")]),
+        ("2019-02-05T00", "2019-02-07T00", [("2019-02-05T00", "2019-02-07T00")]),
+        ("2019-02-05T00", "2019-02-05T00", []),
+    ],
+)
+def test_open_spans_around_a_week_end(start, end, expected):
+    assert spans_of(start, end) == [(hour_of(a), hour_of(b)) for a, b in expected]
+
+
+def test_open_spans_of_crypto_is_the_whole():
+    start, end = "2019-02-01T20", "2019-02-11T02"
+
+    assert spans_of(start, end, InstrumentType.CRYPTO) == [
+        (hour_of(start), hour_of(end))
+    ]
+
+
+@pytest.mark.parametrize("first", ["2019-03-04", "2019-07-01", "2019-10-28"])
+def test_open_spans_agrees_with_is_closed(first):
+    start_us = hour_of(first + "T00")
+    spans = open_spans(InstrumentType.FOREX, start_us, start_us + 14 * durations.DAY_US)
+
+    for hour_us in range(start_us, start_us + 14 * durations.DAY_US, durations.HOUR_US):
+        is_open = any(start <= hour_us < end for start, end in spans)
+        assert is_open is not is_closed(InstrumentType.FOREX, hour_us)

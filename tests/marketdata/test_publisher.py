@@ -290,3 +290,20 @@ async def test_before_send_is_called_before_records_leave():
 
     assert seen == [0]
     assert len(layer.flushes) == 1
+
+
+async def test_topics_that_were_only_asked_for_are_not_kept():
+    layer = RecordingLayer()
+    publisher = Publisher(layer, epoch=7)
+
+    for number in range(100):
+        topic = Topic(Kind.FOREIGN, "redis", f"trade@{number}")
+        publisher.announce(topic, is_recorded=False, is_live=True)
+    publisher.announce(TICKS, is_recorded=True, is_live=True)
+    publisher.publish([tick(0)])
+    await publisher.drain()
+
+    assert sum(len(flush) for flush in layer.flushes) == 102
+    assert len(publisher._lines) == 1
+    assert publisher.publish([tick(1)]) == [2]
+    await publisher.drain()

@@ -5,10 +5,10 @@ import base64
 import itertools
 import json
 import os
-import re
+import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ FLAGS = (
     "--no-first-run", "--disable-background-networking", "--remote-debugging-port=0",
     "--remote-allow-origins=*",
 )  # fmt: skip
+START_S = 30
 
 
 class Page:
@@ -30,6 +31,8 @@ class Page:
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self.problems: list[str] = []
         self.received_bytes = 0
+        self.traced: list[dict[str, Any]] = []
+        self.has_traced = asyncio.Event()
 
     async def listen(self) -> None:
         """Take the browser's messages until it ends."""
@@ -48,6 +51,10 @@ class Page:
             self.problems.append(f"{entry['text']} {entry.get('url', '')}")
         elif method == "Network.loadingFinished":
             self.received_bytes += int(params["encodedDataLength"])
+        elif method == "Tracing.dataCollected":
+            self.traced += params["value"]
+        elif method == "Tracing.tracingComplete":
+            self.has_traced.set()
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Return the result of a method of the protocol."""
@@ -108,6 +115,65 @@ class Page:
 
 
 @asynccontextmanager
+async def connected(address: str) -> AsyncIterator[Page]:
+    """Speak with a tab, or with the browser itself, at its DevTools address."""
+    # A busy browser answers no pings for a while.
+    options = {"max_size": None, "proxy": None, "ping_interval": None}
+    async with connect(address, **options) as connection:
+        page = Page(connection)
+        listening = asyncio.create_task(page.listen())
+        try:
+            yield page
+        finally:
+            listening.cancel()
+
+
+class Browser:
+    """A running browser; ``address`` is that of its DevTools, `ws://host:port`."""
+
+    def __init__(self, address: str, path: str) -> None:
+        self.address = address
+        self._path = path
+
+    @asynccontextmanager
+    async def tab(self, *, size: str = "1280,800") -> AsyncIterator[Page]:
+        """Open an empty tab that shares nothing, no storage either, with others."""
+        width, height = map(int, size.split(","))
+        async with connected(self.address + self._path) as control:
+            context = await control.call("Target.createBrowserContext")
+            target = await control.call(
+                "Target.createTarget",
+                url="about:blank",
+                width=width,
+                height=height,
+                newWindow=True,
+                **context,
+            )
+            path = f"/devtools/page/{target['targetId']}"
+            async with connected(self.address + path) as page:
+                yield page
+            await control.call("Target.disposeBrowserContext", **context)
+
+
+@contextmanager
+def running(
+    program: list[str], profile: Path, *, environ: dict[str, str]
+) -> Iterator[Browser]:
+    """Start a browser; it ends with the context."""
+    process = subprocess.Popen(
+        [*program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        env={**os.environ, **environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield Browser(*_find_devtools(process, profile))
+    finally:
+        process.kill()
+        process.wait()
+
+
+@asynccontextmanager
 async def browsing(
     program: list[str],
     profile: Path,
@@ -115,45 +181,18 @@ async def browsing(
     environ: dict[str, str],
     size: str = "1280,800",
 ) -> AsyncIterator[Page]:
-    """Start a browser with one empty tab; it ends with the context."""
-    process = await asyncio.create_subprocess_exec(
-        *program,
-        *FLAGS,
-        f"--window-size={size}",
-        f"--user-data-dir={profile}",
-        "about:blank",
-        env={**os.environ, **environ},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        address = await asyncio.wait_for(_find_tab(process), 30)
-        async with connect(address, max_size=None, proxy=None) as connection:
-            page = Page(connection)
-            listening = asyncio.create_task(page.listen())
+    """Start a browser of its own with one empty tab; it ends with the context."""
+    with running(program, profile, environ=environ) as browser:
+        async with browser.tab(size=size) as page:
             yield page
-            listening.cancel()
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()
 
 
-async def _find_tab(process: asyncio.subprocess.Process) -> str:
-    """Return the address of the tab, from what the browser says when it is up."""
-    said = []
-    while line := (await process.stderr.readline()).decode():
-        said.append(line)
-        if found := re.search(r"ws://(\S+?)/devtools/browser", line):
-            break
-    else:
-        raise AssertionError("the browser ended: " + "".join(said))
-    async with connect(
-        re.search(r"ws://\S+", line)[0], max_size=None, proxy=None
-    ) as browser:
-        await browser.send('{"id":1,"method":"Target.getTargets"}')
-        while (answer := json.loads(await browser.recv())).get("id") != 1:
-            pass
-    targets = answer["result"]["targetInfos"]
-    tab = next(item["targetId"] for item in targets if item["type"] == "page")
-    return f"ws://{found[1]}/devtools/page/{tab}"
+def _find_devtools(process: subprocess.Popen[bytes], profile: Path) -> tuple[str, str]:
+    """Return address and path of DevTools, which the browser writes when it is up."""
+    deadline_s = time.monotonic() + START_S
+    file = profile / "DevToolsActivePort"
+    while not (file.exists() and len(lines := file.read_text().split()) == 2):
+        assert process.poll() is None, f"the browser ended with {process.returncode}"
+        assert time.monotonic() < deadline_s, "the browser did not come up"
+        time.sleep(0.05)
+    return f"ws://127.0.0.1:{lines[0]}", lines[1]

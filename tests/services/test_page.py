@@ -7,6 +7,7 @@ import pytest
 
 from services import page
 from services.errors import DownloadFailedError
+from services.paths import REPOSITORY
 
 NPM = """#!/bin/sh
 echo "$@" >> calls
@@ -70,3 +71,26 @@ def test_find_npm_with_none_at_all_says_what_is_missing(tmp_path, monkeypatch):
 
     with pytest.raises(DownloadFailedError, match="expected npm on the path or"):
         page.find_npm()
+
+
+def test_ensure_tools_fetches_all_of_the_lock_once(repository):
+    first = page.ensure_tools(repository)
+    second = page.ensure_tools(repository)
+
+    assert first == second == repository / "node_modules"
+    assert (repository / "calls").read_text() == "ci\n"
+
+
+def test_check_types_finds_what_is_wrong_in_a_module(tmp_path, capfd):
+    for name in ("package.json", "package-lock.json", "tsconfig.json", ".npmrc"):
+        (tmp_path / name).write_text((REPOSITORY / name).read_text())
+    (tmp_path / "node_modules").symlink_to(page.ensure_tools())
+    (tmp_path / "static" / "page").mkdir(parents=True)
+    module = tmp_path / "static" / "page" / "sum.js"
+
+    module.write_text("/** @param {number} a */\nexport const twice = (a) => a * 2;\n")
+    assert page.check_types(tmp_path) == 0
+    module.write_text("/** @param {string} a */\nexport const twice = (a) => a * 2;\n")
+    assert page.check_types(tmp_path) != 0
+
+    assert "sum.js" in capfd.readouterr().out

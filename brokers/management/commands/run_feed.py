@@ -4,47 +4,41 @@ import asyncio
 import sys
 import time
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 import uvloop
 from asgiref.sync import sync_to_async
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from brokers.account_store import usable_credentials
+from brokers.account_watch import account_watched
 from brokers.binance.feed import BinanceFeed
-from brokers.bucket_store import BucketStore
-from brokers.connection import Timing
+from brokers.carried import load_carried
+from brokers.connection import Timing, timing_of
 from brokers.exceptions import (
     InvalidCredentials,
     InvalidFeedSetting,
     UnknownAdapter,
 )
-from brokers.feed import Feed, FollowedInstrument
-from brokers.gap_watch import FeedGapStore, GapWatch
-from brokers.hub_link import HubLink, Layers
-from brokers.instruments import followed_instruments
+from brokers.feed_outputs import feed_answers, feed_outputs, hub_link, lease_recorder
+from brokers.last_stored import last_ticks
 from brokers.lease import Lease
 from brokers.lease_store import LeaseStore, process_name
 from brokers.lease_turns import take_turns
-from brokers.live_topics import LiveOptions, LiveTopics
-from brokers.missed_trades import store_missed
+from brokers.missed_trade_fetching import fetch_missed
 from brokers.private_serving import serve_beside
 from brokers.redis.epochs import claim_epoch_on_redis
 from brokers.redis.feed import MAX_DELAY_S, PING_S, RedisFeed
 from brokers.redis.messages import BROKER as REDIS
 from brokers.registry import build_feed, private_names
 from brokers.replay.feed import ReplayFeed
+from brokers.run_together import unless
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
-from history.journal import Journal
-from history.recorder import Recorder
-from marketdata.catalog_store import load_catalog
 from marketdata.commands import EXIT_USAGE, UsageCommand
 from marketdata.numbering import next_epoch
 from marketdata.publisher import Publisher
@@ -93,7 +87,7 @@ async def _run(name: str, *, watches_input: bool) -> bool:
     if name == REDIS:
         feed = build_feed(name, settings)
         assert isinstance(feed, RedisFeed)
-        return await (await _redis_runner(feed, _timing())).run(stop)
+        return await (await _redis_runner(feed, timing_of(settings))).run(stop)
     if not settings.DATABASE_URL:
         log.warning("DATABASE_URL is not set: nothing is stored")
         return await _turn(name, next_epoch(0, time.time()), None, stop)
@@ -110,19 +104,22 @@ async def _turn(
     """Run the feed until ``over``; False if something was left unsent or unstored."""
     account = await sync_to_async(usable_credentials)(name)
     feed = build_feed(name, settings, account)
-    recorder = None
+    recorder, lasts = None, None
     if lease is not None and not isinstance(feed, ReplayFeed):
-        recorder = _recorder(feed.broker, epoch, lease)
-        await recorder.replay()
+        recorder = lease_recorder(lease)
+        await unless(over, recorder.replay())
+        lasts = await unless(over, last_ticks(feed.broker))
         if isinstance(feed, BinanceFeed):
-            feed.on_missed = store_missed(recorder)
+            await unless(over, fetch_missed(feed, recorder))
     runner = FeedRunner(
         feed,
-        _outputs(feed, epoch, recorder),
-        load_instruments=lambda: _load_instruments(feed.broker),
-        timing=_timing(),
+        feed_outputs(feed, epoch, recorder, lease),
+        load_instruments=load_carried(feed.broker),
+        timing=timing_of(settings),
     )
-    return await _beside_private(name, runner.run(over))
+    runner.repeats.expect(lasts or ())
+    async with account_watched(account, feed, runner.connection, settings):
+        return await _beside_private(name, runner.run(over), over)
 
 
 def _serve_private_only(broker: str, *, watches_input: bool) -> None:
@@ -133,7 +130,7 @@ def _serve_private_only(broker: str, *, watches_input: bool) -> None:
         stop = stop_on_signals(deadline_s=STOP_DEADLINE_S)
         if watches_input:
             signal_at_end_of_input()
-        await _beside_private(broker, _wait(stop))
+        await _beside_private(broker, _wait(stop), stop)
 
     uvloop.run(run())
 
@@ -143,24 +140,16 @@ async def _wait(stop: asyncio.Event) -> bool:
     return True
 
 
-async def _beside_private(broker: str, main: Coroutine[Any, Any, bool]) -> bool:
+async def _beside_private(
+    broker: str, main: Coroutine[Any, Any, bool], stop: asyncio.Event
+) -> bool:
     return await serve_beside(
         main,
         broker,
         settings,
-        load_instruments=lambda: _load_instruments(broker),
-        timing=_timing(),
-    )
-
-
-def _timing() -> Timing:
-    return Timing(
-        silence_s=settings.FEED_SILENCE_S,
-        reconnect_min_s=settings.RECONNECT_MIN_S,
-        reconnect_max_s=settings.RECONNECT_MAX_S,
-        refresh_s=settings.CATALOG_REFRESH_S,
-        grace_s=settings.FEED_GRACE_S,
-        reset_s=settings.RECONNECT_RESET_S,
+        stop=stop,
+        load_instruments=load_carried(broker),
+        timing=timing_of(settings),
     )
 
 
@@ -169,11 +158,11 @@ async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:
     client, key = redis_client(settings.REDIS_URL), f"{settings.CHANNEL_PREFIX}:epoch"
     epoch = await claim_epoch_on_redis(client, key, time.time())
     publisher = Publisher(get_channel_layer(), epoch)
-    hubs = _hub_link(feed, publisher)
+    hubs = hub_link(feed, publisher)
     hubs.on_change = feed.demand
     return FeedRunner(
         feed,
-        Outputs(publisher, hubs=hubs),
+        Outputs(publisher, hubs=hubs, answers=feed_answers(feed)),
         load_instruments=None,
         timing=msgspec.structs.replace(
             timing,
@@ -182,63 +171,3 @@ async def _redis_runner(feed: RedisFeed, timing: Timing) -> FeedRunner:
             reconnect_max_s=min(timing.reconnect_max_s, MAX_DELAY_S),
         ),
     )
-
-
-def _hub_link(
-    feed: Feed, publisher: Publisher, computed: LiveTopics | None = None
-) -> HubLink:
-    return HubLink(
-        feed.broker,
-        publisher,
-        Layers(get_channel_layer(), get_channel_layer("control")),
-        computed=computed,
-        expiry_s=settings.DEMAND_EXPIRY_S,
-    )
-
-
-def _outputs(feed: Feed, epoch: int, recorder: Recorder | None) -> Outputs:
-    publisher = Publisher(
-        get_channel_layer(),
-        epoch,
-        stored_numbers=recorder.stored_numbers if recorder else {},
-        before_send=recorder.write_block if recorder else lambda: None,
-    )
-    live = LiveTopics(
-        publisher,
-        BucketStore(feed.broker, recorder) if recorder else None,
-        LiveOptions(
-            grace_s=settings.CANDLE_GRACE_S,
-            revision_s=settings.CANDLE_REFRESH_S,
-            is_simulated=feed.is_simulated,
-        ),
-    )
-    hubs = _hub_link(feed, publisher, live)
-    store = FeedGapStore(feed.broker) if recorder else None
-    gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
-    return Outputs(publisher, recorder, derived=live, hubs=hubs, gaps=gaps)
-
-
-@database_sync_to_async
-def _load_instruments(broker: str) -> list[FollowedInstrument]:
-    return followed_instruments(load_catalog(), broker)
-
-
-def _recorder(broker: str, epoch: int, lease: Lease) -> Recorder:
-    recorder = Recorder(
-        flush_s=settings.RECORDER_FLUSH_S,
-        flush_rows=settings.RECORDER_FLUSH_ROWS,
-        max_rows=settings.RECORDER_MAX_ROWS,
-        guard=lease.guard(),
-        journal=_journal(broker, epoch),
-    )
-    recorder.on_superseded = lease.give_up
-    return recorder
-
-
-def _journal(broker: str, epoch: int) -> Journal | None:
-    folder = Path(settings.JOURNAL_DIR, broker)
-    try:
-        return Journal(folder, epoch, max_bytes=settings.JOURNAL_MAX_BYTES)
-    except OSError as exc:
-        log.error("no journal: what a killed process held is lost", error=str(exc))
-        return None

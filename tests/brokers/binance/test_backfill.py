@@ -2,13 +2,15 @@ import asyncio
 import json
 
 import pytest
+from msgspec import structs
 
 from brokers.binance import backfill, rest
-from brokers.binance.backfill import TradeIds, backfill_trades
+from brokers.binance.backfill import Backfill, TradeIds, backfill_trades
 from brokers.binance.feed import BinanceFeed
 from brokers.binance.rest import BinanceRest
 from brokers.exceptions import FeedLost, MalformedFrame, RequestFailed
 from brokers.feed import FollowedInstrument, UpstreamGap
+from history.trade_holes import StoredTrades
 from marketdata.records import Kind, Record, Side, Trade
 from tests.brokers.replay_server import ReplayServer
 from tests.marketdata.polling import until
@@ -47,7 +49,7 @@ def old_trades(fields: dict[str, str]) -> list[dict]:
 
 @pytest.fixture
 def client(server: ReplayServer, monkeypatch: pytest.MonkeyPatch) -> BinanceRest:
-    monkeypatch.setattr(rest, "REQUESTS_PER_S", 100.0)
+    monkeypatch.setattr(rest, "WEIGHT_PER_S", 5_000.0)
     server.answers["/api/v3/historicalTrades"] = old_trades
     return BinanceRest(server.rest_address)
 
@@ -141,6 +143,72 @@ async def test_feed_fetches_the_trades_that_it_missed_between_connections(
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_feed_fetches_what_a_process_before_it_missed(
+    server: ReplayServer, client: BinanceRest
+) -> None:
+    feed = BinanceFeed(server.address, {Kind.TRADE: "trade"}, client)
+    live: list[Record] = []
+    missed: list[Trade] = []
+    gaps: list[UpstreamGap] = []
+    feed.on_missed, feed.on_gap = missed.extend, gaps.append
+    feed.learn([StoredTrades("BTCUSDT", 20, 20_000, [(3, 4), (8, 8)])])
+    feed.follow([FollowedInstrument("BTCUSDT", "BTCUSDT", 2)])
+
+    task = asyncio.create_task(feed.run(live.extend))
+    await until(lambda: len(missed) == 3)
+    await server.send(json.dumps(stream_frame(23)))
+    await until(lambda: len(missed) == 5)
+
+    assert [item.trade_id for item in missed] == [3, 4, 8, 21, 22]
+    assert [item.trade_id for item in live] == [23]
+    assert [(item.from_us, item.reason) for item in gaps] == [
+        (20_000, "trades 21 to 22 never came")
+    ]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_feed_fetches_again_what_was_under_way_when_its_connection_was_lost(
+    server: ReplayServer, client: BinanceRest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "RETRY_MIN_S", 60.0)
+    server.rest_refusals = [(503, {})]
+    feed = BinanceFeed(server.address, {Kind.TRADE: "trade"}, client)
+    missed: list[Trade] = []
+    feed.on_missed = missed.extend
+    feed.learn([StoredTrades("BTCUSDT", 20, 20_000, [(3, 4)])])
+    feed.follow([FollowedInstrument("BTCUSDT", "BTCUSDT", 2)])
+
+    task = asyncio.create_task(feed.run(lambda records: None))
+    await until(lambda: server.asked and server.clients)
+    await server.drop()
+    with pytest.raises(FeedLost):
+        await task
+    task = asyncio.create_task(feed.run(lambda records: None))
+    await until(lambda: missed)
+
+    assert [item.trade_id for item in missed] == [3, 4]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_backfill_waits_for_an_interface_that_is_down(
+    server: ReplayServer, client: BinanceRest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "RETRY_MIN_S", 0.01)
+    server.rest_refusals = [(503, {})] * 3
+    found: list[Trade] = []
+    filling = Backfill(client, "trade", lambda symbol: symbol)
+    filling.put("BTCUSDT", (5, 6))
+
+    task = asyncio.create_task(filling.run(found.extend))
+    await until(lambda: found)
+
+    assert [item.trade_id for item in found] == [5, 6]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 def stream_frame(number: int) -> dict:
     data = {
         "e": "trade",
@@ -177,3 +245,69 @@ def test_trade_ids_take_repeated_and_nameless_trades_for_no_hole() -> None:
     assert ids.take(trade(4)) is None
     assert ids.take(trade(None)) is None
     assert ids.take(trade(6)) is None
+
+
+def test_trade_ids_lower_id_of_a_later_time_is_of_another_stream() -> None:
+    ids = TradeIds()
+    ids.take(trade(50))
+    later = structs.replace(trade(7), time_us=60_000)
+
+    assert ids.take(later) is None
+    gap = ids.take(structs.replace(trade(9), time_us=61_000))
+
+    assert gap is not None
+    assert gap.reason == "trades 8 to 8 never came"
+
+
+async def test_feed_misses_nothing_of_what_nobody_wanted(client: BinanceRest) -> None:
+    feed, gaps = told_feed(client)
+    wanted = FollowedInstrument("BTCUSDT", "BTCUSDT", 2, is_recorded=False)
+    feed.follow([wanted])
+    feed._take_trade(trade(5))
+
+    feed.follow([structs.replace(wanted, kinds=frozenset({Kind.ORDERBOOK}))])
+    feed.follow([wanted])
+    feed._take_trade(trade(9))
+
+    assert not gaps
+
+
+async def test_feed_fetches_no_trades_that_are_not_recorded(
+    client: BinanceRest, server: ReplayServer
+) -> None:
+    feed, gaps = told_feed(client)
+    missed: list[Trade] = []
+    feed.on_missed = missed.extend
+    item = FollowedInstrument("BTCUSDT", "BTCUSDT", 2)
+    other = FollowedInstrument("ETHBTC", "ETHBTC", 5, is_recorded=False)
+    feed.follow([item, other])
+    for number in (5, 9):
+        feed._take_trade(trade(number, "ETHBTC"))
+        feed._take_trade(trade(number))
+
+    (fetching,) = feed._make_backfill()
+    task = asyncio.create_task(fetching)
+    await until(lambda: missed)
+    task.cancel()
+
+    assert len(gaps) == 2
+    assert {fields["symbol"] for _, fields in server.asked} == {"BTCUSDT"}
+
+
+def told_feed(client: BinanceRest) -> tuple[BinanceFeed, list[UpstreamGap]]:
+    """Return a feed of trades that is not connected, and the gaps that it tells."""
+    gaps: list[UpstreamGap] = []
+    feed = BinanceFeed("ws://127.0.0.1:1", {Kind.TRADE: "trade"}, client)
+    feed.on_gap = gaps.append
+    return feed, gaps
+
+
+def test_trade_ids_far_higher_ones_are_of_another_stream() -> None:
+    ids = TradeIds()
+    ids.take(trade(5))
+
+    assert ids.take(structs.replace(trade(3_000_000), time_us=1_000_000)) is None
+    gap = ids.take(structs.replace(trade(3_000_002), time_us=1_000_000))
+
+    assert gap is not None
+    assert gap.reason == "trades 3000001 to 3000001 never came"

@@ -76,7 +76,7 @@ async def market(
     server: ReplayServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Market]:
     """A market whose feed runs and has its books."""
-    monkeypatch.setattr(rest, "REQUESTS_PER_S", 100.0)
+    monkeypatch.setattr(rest, "WEIGHT_PER_S", 5_000.0)
     monkeypatch.setattr(books, "RETRY_S", 0.05)
     market = Market(server)
     task = asyncio.create_task(market.feed.run(market.records.extend))
@@ -154,9 +154,9 @@ async def test_refused_request_waits_as_long_as_it_is_told(
     server.rest_refusals = [(429, {"Retry-After": "1"})]
 
     with pytest.raises(RequestFailed) as raised:
-        await client.get("/api/v3/depth", symbol="X")
+        await client.get("/api/v3/depth", weight=50, symbol="X")
     begin_s = asyncio.get_running_loop().time()
-    await client.get("/api/v3/depth", symbol="X")
+    await client.get("/api/v3/depth", weight=50, symbol="X")
 
     assert (raised.value.status, raised.value.retry_after_s) == (429, 1.0)
     assert asyncio.get_running_loop().time() - begin_s > 0.9
@@ -164,7 +164,9 @@ async def test_refused_request_waits_as_long_as_it_is_told(
 
 async def test_nobody_listens_is_a_failed_request() -> None:
     with pytest.raises(RequestFailed):
-        await BinanceRest("http://127.0.0.1:1").get("/api/v3/depth", symbol="X")
+        await BinanceRest("http://127.0.0.1:1").get(
+            "/api/v3/depth", weight=50, symbol="X"
+        )
 
 
 def test_address_of_another_scheme_is_refused() -> None:

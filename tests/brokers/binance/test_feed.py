@@ -6,10 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from brokers.binance import connection as connection_module
-from brokers.binance import intake, lane, streams
+from brokers.binance import intake, lane, lanes, streams
 from brokers.binance.feed import BinanceFeed
 from brokers.exceptions import FeedLost, FeedRefused, SubscribeFailed
-from brokers.feed import FollowedInstrument
+from brokers.feed import FollowedInstrument, Key
 from marketdata.records import Kind, Record, Tick
 from tests.brokers.recordings import APRIL, read_recording, shape_frames
 from tests.brokers.replay_server import ReplayServer
@@ -166,6 +166,34 @@ async def test_run_announced_shutdown_moves_to_another_socket_without_a_loss(
     assert not running.task.done()
 
 
+async def test_run_socket_that_ends_before_the_next_one_follows_leaves_a_gap(
+    server: ReplayServer, running: Running
+) -> None:
+    told: list[tuple[str, set[Key]]] = []
+    running.feed.on_part_lost = lambda keys: told.append(("lost", set(keys)))
+    running.feed.on_part_back = lambda keys: told.append(("back", set(keys)))
+    running.start(SWRV)
+    await until(lambda: told)
+    frames = [frame for _, frame in read_recording(APRIL) if "bookTicker" in frame]
+    sent = [frame for frame in frames if "swrvbusd" in frame]
+    await server.play(sent[:5])
+    await until(lambda: len(running.records) == 5)
+
+    server.is_answering = False
+    await server.send(shape_frames("serverShutdown")[1])
+    await until(lambda: len(server.requests) == 2)
+    await server.clients[0].socket.close(1001)
+    await until(lambda: len(server.clients) == 1)
+    await server.play(sent[5:10])
+    await server.send('{"result":null,"id":1}')
+    await until(lambda: len(running.records) == 10)
+
+    swrv = {(Kind.TICK, "SWRVBUSD")}
+    assert told == [("back", swrv), ("lost", swrv), ("back", swrv)]
+    assert prices(running.records) == [bid_and_ask(frame) for frame in sent[:10]]
+    assert not running.task.done()
+
+
 async def test_run_moves_to_another_socket_before_the_broker_closes(
     server: ReplayServer, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +250,38 @@ async def test_run_more_streams_than_one_connection_takes_use_another(
 
     assert [len(client.streams) for client in server.clients] == [3, 3]
     await running.stop()
+
+
+async def test_run_lost_socket_of_several_is_made_again_and_others_go_on(
+    server: ReplayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MAX_STREAMS", 2)
+    monkeypatch.setattr(lanes, "RETRY_MIN_S", 0.01)
+    running = Running(server, "bookTicker", "trade")
+    told: list[tuple[str, set[Key]]] = []
+    running.feed.on_part_lost = lambda keys: told.append(("lost", set(keys)))
+    running.feed.on_part_back = lambda keys: told.append(("back", set(keys)))
+    running.start(BTC, ETH)
+    await until(lambda: len(told) == 2)
+    stays, goes = sorted(
+        server.clients, key=lambda each: "ethbtc@trade" in each.streams
+    )
+    told.clear()
+
+    await goes.socket.close(1001, "dropped")
+    await until(lambda: len(told) == 2)
+
+    eth = {(Kind.TICK, "ETHBTC"), (Kind.TRADE, "ETHBTC")}
+    assert told == [("lost", eth), ("back", eth)]
+    assert server.connections == 3
+    assert stays in server.clients
+    assert len(asked(server)) == 3
+    assert running.task is not None
+    assert not running.task.done()
+    server.refusals = [(503, {})] * 1_000
+    await server.drop()
+    with pytest.raises(FeedLost):
+        await asyncio.wait_for(running.task, 10)
 
 
 async def test_run_follows_the_wanted_kinds_only(server: ReplayServer) -> None:

@@ -24,7 +24,7 @@ test("a start connects, once", () => {
 test("each connection subscribes", () => {
   const again = after(START, OPENED, CLOSED, WAITED, OPENED);
 
-  assert.deepEqual(again.effects, [{ do: "watch" }, { do: "subscribe" }]);
+  assert.deepEqual(again.effects, [{ do: "subscribe" }]);
   assert.equal(again.state.phase, "open");
 });
 

@@ -1,4 +1,4 @@
-"""A server, a broker's feed process and the broker, with the logs of our processes."""
+"""A server and a broker's feed process, with their logs."""
 
 import os
 import subprocess
@@ -6,11 +6,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+from django.test import Client
 
 from tests.marketdata.server_process import ROOT, SERVE
 
-FEED = ("-m", "tests.brokers.line_manage", "run_feed", "oanda")
+CSRF = "c" * 32
+FEED = ("manage.py", "run_feed", "oanda")
 
 
 class Market:
@@ -24,7 +29,7 @@ class Market:
 
     @property
     def log(self) -> str:
-        """What both have written so far."""
+        """What all have written so far."""
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
     def start_server(self) -> None:
@@ -33,10 +38,15 @@ class Market:
         self._wait_for(log, "listening on ws://")
         self.url = log.read_text().split("listening on ", 1)[1].split()[0]
 
-    def start_feed(self, *options: str) -> None:
-        """Start the feed process and wait until it is there."""
-        log = self._start("feed", (*FEED, *options))
-        self._wait_for(log, "connecting" if not options else "private feeds served")
+    def start_feed(self, *options: str, name: str = "feed", awaits: str = "") -> None:
+        """Start a feed process and wait until it serves private feeds, or says so."""
+        log = self._start(name, (*FEED, *options))
+        self._wait_for(log, awaits or "private feeds served")
+
+    def stop_feed(self, name: str = "feed") -> None:
+        """End a feed process as users do."""
+        self.processes[name].terminate()
+        assert self.processes.pop(name).wait(15) == 0
 
     def kill_feed(self) -> None:
         """End the feed process without a word."""
@@ -44,11 +54,35 @@ class Market:
         self.processes.pop("feed").wait()
 
     def stop(self) -> None:
-        """End both."""
+        """End all."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
             process.wait(60)
+
+    def page(
+        self, path: str, browser: Client, fields: dict[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Return status and text of a page, or of the answer to a form sent there.
+
+        ``browser`` has logged in, and keeps cookies; the server is ours.
+        """
+        browser.cookies["csrftoken"] = CSRF
+        pairs = [f"{name}={item.value}" for name, item in browser.cookies.items()]
+        headers = {"Cookie": "; ".join(pairs)}
+        body = None
+        if fields is not None:
+            body = urlencode(fields | {"csrfmiddlewaretoken": CSRF})
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        server = HTTPConnection(urlsplit(self.url).netloc, timeout=20)
+        try:
+            server.request("GET" if body is None else "POST", path, body, headers)
+            answer = server.getresponse()
+            for cookie in answer.headers.get_all("Set-Cookie", ()):
+                browser.cookies.load(cookie)
+            return answer.status, answer.read().decode()
+        finally:
+            server.close()
 
     def _start(self, name: str, arguments: tuple[str, ...]) -> Path:
         path = self.folder / f"{name}-{time.monotonic_ns()}.log"
