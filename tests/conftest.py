@@ -21,7 +21,7 @@ SLOWEST = (
     "brokers/test_run_feed.py",
     "brokers/test_run_feeds.py",
     "page/test_in_browser.py",
-    "compat/test_private_feeds.py",
+    "compat/private/test_private_feeds.py",
     "marketdata/test_slow_clients.py",
     "brokers/test_standby.py",
     "compat/test_load.py",
