@@ -36,7 +36,7 @@ bench: venv  ## print the figures of docs/performance.md
 	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks $(ARGS)
 
 chaos: venv  ## kill all that a feed stands on for ten minutes, count the ticks
-	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks.chaos $(ARGS)
+	@$(VENV)/python -m benchmarks.chaos $(ARGS)
 
 bench-fanout: venv  ## print the figures of the fan-out; fails if a limit is missed
 	@$(VENV)/python -m config.launch exec -- $(VENV)/python -m benchmarks.fanout $(ARGS)

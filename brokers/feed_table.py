@@ -1,6 +1,7 @@
 """Feeds as the admin shows them: what the database and the processes say. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,16 +9,21 @@ import msgspec
 from marketdata.broker_switches import enabled_brokers
 from marketdata.process_messages import FeedFigures
 
-# Lease and switch of each broker, and whether its holder has renewed it lately.
+# Switch and lease of each broker, whether its holder has renewed it lately, and the
+# state that its feed stored last.
 SELECT_FEEDS = """
     SELECT broker.name,
            broker.title,
            broker.is_simulated,
            broker.is_enabled,
            COALESCE(feed.holder, ''),
-           feed.renewed > clock_timestamp() - make_interval(secs => %s)
+           feed.renewed > clock_timestamp() - make_interval(secs => %s),
+           stored.state,
+           stored.since,
+           stored.live_until
       FROM marketdata_broker AS broker
       LEFT JOIN brokers_feed AS feed ON feed.broker_id = broker.name
+      LEFT JOIN feed_states AS stored ON stored.broker_id = broker.name
      ORDER BY broker.name
 """
 # What the states of `brokers.connection` mean for who looks at them.
@@ -29,8 +35,10 @@ class FeedRow(msgspec.Struct, frozen=True):
     """One broker's feed.
 
     ``switch`` is the admin's, None: as configured. ``level`` is how good ``state`` is:
-    `success`, `warning`, `danger`, or empty for a feed that is not to run. ``holder``
-    is the active process, `host:pid`.
+    `success`, `warning`, `danger`, or empty for a feed that is not to run. ``since`` is
+    when it entered the state; of one that does not run, ``live_until`` is until when it
+    reached its broker; None where it is not known. ``holder`` is the active process,
+    `host:pid`.
     """
 
     broker: str
@@ -40,6 +48,8 @@ class FeedRow(msgspec.Struct, frozen=True):
     is_enabled: bool
     state: str
     level: str
+    since: datetime | None
+    live_until: datetime | None
     holder: str
     figures: FeedFigures | None
 
@@ -62,8 +72,9 @@ def feed_rows(
     rows = list(rows)
     enabled = enabled_brokers(configured, {row[0]: row[3] for row in rows})
     found = []
-    for name, title, is_simulated, switch, holder, is_held in rows:
+    for name, title, is_simulated, switch, holder, is_held, *stored in rows:
         figures = feeds.get(name)
+        stored_state, since, live_until = stored
         if name not in known and figures is None:
             continue
         state, level = _state(name in enabled, figures, is_held=bool(is_held))
@@ -76,6 +87,8 @@ def feed_rows(
                 is_enabled=name in enabled,
                 state=state,
                 level=level,
+                since=since if figures and figures.state == stored_state else None,
+                live_until=None if figures else live_until,
                 holder=figures.holder if figures else _short(holder),
                 figures=figures,
             )

@@ -49,6 +49,11 @@ NAVIGATION = [
         _list("Instruments", "candlestick_chart", "marketdata.instrument"),
         _list("Broker symbols", "spellcheck", "marketdata.brokersymbol"),
         _list("Stored series", "database", "history.series"),
+        {
+            "title": "Coverage",
+            "icon": "calendar_view_month",
+            "link": reverse_lazy("coverage-page"),
+        },
         _list("Import jobs", "download", "importer.importjob"),
     ),
     _group(

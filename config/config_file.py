@@ -5,6 +5,19 @@ from typing import Any
 
 import msgspec
 
+# What each broker speaks, and what it wants to be shown: `type` and `auth` of A-CF-01.
+# They choose nothing, so a file that says something else is in error.
+SPOKEN = {
+    "binance": ("websocket", "none"),  # its market streams take no key
+    "kraken": ("websocket", "none"),
+    "oanda": ("http-stream", "bearer"),
+    "redis": ("redis", "none"),
+    "replay": ("replay", "none"),
+    "simulated": ("simulated", "none"),
+    "simulated-binance": ("simulated", "none"),
+    "simulated-oanda": ("simulated", "none"),
+}
+
 
 class CredentialsConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     api_key: str = ""
@@ -22,15 +35,22 @@ class BrokerConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """
 
     name: str
-    type: str = "websocket"
+    type: str = ""
     url: str = ""
-    auth: str = "none"
+    auth: str = ""
     enabled: bool = False
     api_key: str = ""
     account_id: str = ""
     credentials: CredentialsConfig = msgspec.field(default_factory=CredentialsConfig)
 
     def __post_init__(self) -> None:
+        spoken = SPOKEN.get(self.name.lower(), (self.type, self.auth))
+        for key, found, expected in zip(
+            ("type", "auth"), (self.type, self.auth), spoken, strict=True
+        ):
+            if found and found != expected:
+                text = f"{key} of {self.name}: expected {expected}, found {found}"
+                raise ValueError(text)
         self.api_key = self.api_key or self.credentials.api_key
         self.account_id = self.account_id or self.credentials.account_id
 
@@ -56,9 +76,7 @@ def _default_brokers() -> list[BrokerConfig]:
     """What server A starts with where no file says otherwise."""
     return [
         BrokerConfig("binance", url="wss://stream.binance.com:9443", enabled=True),
-        BrokerConfig(
-            "oanda", type="http-stream", url="https://stream-fxpractice.oanda.com"
-        ),
+        BrokerConfig("oanda", url="https://stream-fxpractice.oanda.com"),
     ]
 
 

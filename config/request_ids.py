@@ -1,4 +1,4 @@
-"""Ids of HTTP requests: the proxy's or the client's, else one of ours. Pure."""
+"""Ids of HTTP requests: the proxy's or the client's, else one of ours."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping

@@ -14,10 +14,8 @@ BASE_DIR = env.BASE_DIR
 
 INSTALLED_APPS = [
     "daphne",
-    "unfold",
-    # Its pages are found by `config.urls`, where they are served: to import them takes
-    # 0.7 s of each start, which feeds and commands need not spend (2 cores, 2026-11).
-    "django.contrib.admin.apps.SimpleAdminConfig",
+    "unfold.apps.BasicAppConfig",
+    "config.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -23,6 +23,7 @@ from history.flush_timer import FlushTimer
 from history.journal import Journal
 from history.journal_replay import JournalReplay
 from history.journal_segments import Segment, rows_of_segment
+from history.left_store import LeftStore
 from history.live_rows import Row
 from history.record_batch import BatchStore, Guard, StoredBatch
 from history.recorder_counters import RecorderCounters
@@ -76,12 +77,8 @@ class Recorder:
         self._is_replayed = journal is None
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-        self._writer = BatchWriter(
-            self._store,
-            self._thread,
-            self._timer.closing,
-            on_failure=self._note_failure,
-        )
+        self._writer = self._make_writer(self._store)
+        self._left_writer = self._make_writer(store or LeftStore(self._store))
         self.lag = self._writer.lag
 
     @property
@@ -110,12 +107,10 @@ class Recorder:
 
     def write_block(self) -> None:
         """Write to the journal what was appended since the last call."""
-        rows = self._block
-        if not rows:
-            return
-        self._block = []
-        self.counters.dropped += self._backlog.add(rows)
-        self._timer.count(len(rows))
+        rows, self._block = self._block, []
+        if rows:
+            self.counters.dropped += self._backlog.add(rows)
+            self._timer.count(len(rows))
 
     def unstored(self, kind: type, symbol: str) -> list[tuple[Tick | Trade, int]]:
         """Return (record, number) of all that memory holds of a kind and symbol.
@@ -234,10 +229,15 @@ class Recorder:
     async def _replay_left(self) -> None:
         self._looked_s = time.monotonic()
         if self._journal is not None:
-            replay = JournalReplay(self._journal, self._thread, self._writer)
+            replay = JournalReplay(self._journal, self._thread, self._left_writer)
             await replay.run(self.counters)
             self._is_replayed = True
         self._is_settled.set()
+
+    def _make_writer(self, store: Store) -> BatchWriter:
+        return BatchWriter(
+            store, self._thread, self._timer.closing, on_failure=self._note_failure
+        )
 
     def _note_failure(self, exc: Exception) -> None:
         self.counters.failed_flushes += 1

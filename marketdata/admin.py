@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -20,6 +20,15 @@ KEY_LABELS = {"active": "success", "expired": "warning", "revoked": "danger"}
 class BrokerSymbolInline(TabularInline):
     model = BrokerSymbol
     extra = 0
+
+    def formfield_for_dbfield(
+        self, db_field: Field, request: HttpRequest, **options: Any
+    ) -> Any:
+        """Return the form's field with a name that is read aloud; its label is not."""
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if field is not None:
+            field.widget.attrs["aria-label"] = str(db_field.verbose_name)
+        return field
 
 
 @admin.register(Instrument)

@@ -48,11 +48,6 @@ class Book:
         self._whole = self._newest = self._bids = None
         self._asks = {}
 
-    @property
-    def newest(self) -> OrderBook | None:
-        """The record that was applied last."""
-        return self._newest
-
     def whole(self) -> OrderBook | None:
         """Return the book as one record, with the newest times; None while unknown."""
         if self._whole is None and self._newest is not None and self._bids is not None:

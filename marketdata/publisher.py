@@ -101,10 +101,9 @@ class Publisher:
             line.head += 1
             numbers.append(line.head)
             line.pending.append(record)
+            line.last = record
             if kind is OrderBook:
                 line.take_change(cast(OrderBook, record))
-            else:
-                line.last = record
             self._waiting[line] = None
             self._pending += 1
             if len(line.pending) > MAX_PENDING_PER_TOPIC or self._pending > MAX_PENDING:
@@ -138,12 +137,8 @@ class Publisher:
         return None if line is None else line.newest()
 
     def lasts(self) -> list[Record]:
-        """Return the newest record of each topic; of an order book its last change."""
-        lasts = (
-            line.last if line.book is None else line.book.newest
-            for line in self._lines.values()
-        )
-        return [record for record in lasts if record is not None]
+        """Return the newest record of each topic that had one: of a book a change."""
+        return [line.last for line in self._lines.values() if line.last is not None]
 
     async def drain(self, timeout_s: float = 5.0) -> bool:
         """Send what waits, then stop; False if records were left after the time."""

@@ -51,6 +51,7 @@ PURE = {
     "brokers/simulated/mocks.py",
     "brokers/simulated/prices.py",
     "brokers/wanted.py",
+    "config/checkup/findings.py",
     "history/alignment.py",
     "history/answer_cache.py",
     "history/candle_bodies.py",

@@ -104,10 +104,14 @@ class BinanceFeed:
             intake.note_asked(streams)
             self.on_part_back(self._keys(streams))
 
-        lanes = self._lanes = Lanes(
-            lambda: Lane(self._address, intake.take, intake.is_reply, note_subscribed),
-            lambda streams: self.on_part_lost(self._keys(streams)),
-        )
+        def note_lost(streams: Iterable[str]) -> None:
+            self.on_part_lost(self._keys(streams))
+
+        def make_lane() -> Lane:
+            take, is_reply = intake.take, intake.is_reply
+            return Lane(self._address, take, is_reply, note_subscribed, note_lost)
+
+        lanes = self._lanes = Lanes(make_lane, note_lost)
         intake.on_trade = self._take_trade
         parts += [intake.watch_silence(), lanes.run()]
         try:

@@ -7,6 +7,7 @@ the way of all frames. What came over both is told by its number and dropped the
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -23,6 +24,9 @@ SUCCEED_AFTER_S = 23 * 3_600.0
 SUCCESSION_TIMEOUT_S = 60.0
 # How far the old socket may be behind the new one at most.
 OVERLAP_S = 2.0
+# Frames of the next socket that wait, some 30 MB; the oldest go first, as the old
+# socket brought those, too.
+MAX_HELD = 100_000
 # After a successor failed; the old socket goes on.
 RETRY_S = 30.0
 
@@ -34,6 +38,8 @@ class Lane:
 
     ``take`` gets each frame; ``is_reply`` says of a frame of a socket that is not in
     use yet whether it answers that socket's request, and has noted it if so.
+    ``on_hole`` is called with the streams when one socket ended before the next one
+    followed them; then ``on_subscribed``, and then comes what the next one brought.
     """
 
     def __init__(
@@ -42,12 +48,14 @@ class Lane:
         take: Take,
         is_reply: Callable[[Connection, bytes], bool],
         on_subscribed: Callable[[Sequence[str]], None],
+        on_hole: Callable[[Sequence[str]], None] = lambda streams: None,
     ) -> None:
         self.streams: Mapping[str, None] = {}
         self._address = address
         self._take = take
         self._is_reply = is_reply
         self._on_subscribed = on_subscribed
+        self._on_hole = on_hole
         self._connections: list[Connection] = []
 
     @property
@@ -76,7 +84,7 @@ class Lane:
             tasks = [asyncio.create_task(connection.run(self._take))]
             wait_s = SUCCEED_AFTER_S
             while True:
-                await _wait(tasks[0], event=connection.is_ending, timeout_s=wait_s)
+                await _wait(tasks[0], connection.is_ending, timeout_s=wait_s)
                 if tasks[0].done():
                     tasks[0].result()
                 successor = await self._succeed(connection, tasks)
@@ -95,20 +103,15 @@ class Lane:
     async def _succeed(
         self, old: Connection, tasks: list[asyncio.Task[None]]
     ) -> Connection | None:
-        """Put another socket into the old one's place; None if that failed.
-
-        Raises:
-            FeedLost: the old one ended before the other one followed everything.
-        """
+        """Put another socket into the old one's place; None if that failed."""
         hold = _Hold(self._take, self._is_reply)
         new = self._open(partial(self._note_subscribed, hold))
         tasks.append(asyncio.create_task(new.run(hold.take)))
-        await _wait(*tasks, event=new.is_subscribed, timeout_s=SUCCESSION_TIMEOUT_S)
-        if tasks[0].done() and not new.is_subscribed.is_set():
-            tasks[0].result()  # nobody heard what came since
+        await _wait(tasks[1], new.is_subscribed, timeout_s=SUCCESSION_TIMEOUT_S)
         if not new.is_subscribed.is_set() or tasks[1].done():
             await self._give_up(new, tasks)
             return None
+        has_hole = tasks[0].done()
         await asyncio.wait(tasks, timeout=OVERLAP_S, return_when="FIRST_COMPLETED")
         if tasks[1].done():
             await self._give_up(new, tasks)
@@ -119,6 +122,9 @@ class Lane:
         before = tasks.pop(0)
         before.cancel()
         await asyncio.gather(before, return_exceptions=True)
+        if has_hole:
+            self._on_hole(list(self.streams))
+            self._on_subscribed(list(self.streams))
         log.info("socket succeeded", broker=BROKER, held=hold.release())
         return new
 
@@ -149,7 +155,7 @@ class _Hold:
     ) -> None:
         self._take = take
         self._is_reply = is_reply
-        self._held: list[tuple[Connection, bytes]] | None = []
+        self._held: deque[tuple[Connection, bytes]] | None = deque(maxlen=MAX_HELD)
 
     @property
     def is_released(self) -> bool:
@@ -164,20 +170,20 @@ class _Hold:
 
     def release(self) -> int:
         """Let all go on that was held, and what follows; return how much that was."""
-        held, self._held = self._held or [], None
+        held, self._held = self._held or deque(), None
         for connection, frame in held:
             self._take(connection, frame)
         return len(held)
 
 
 async def _wait(
-    *tasks: asyncio.Task[None], event: asyncio.Event, timeout_s: float
+    task: asyncio.Task[None], event: asyncio.Event, *, timeout_s: float
 ) -> None:
-    """Return when a task has ended, the event is set, or after the time."""
+    """Return when the task has ended, the event is set, or after the time."""
     waiting = asyncio.create_task(event.wait())
     try:
         await asyncio.wait(
-            [*tasks, waiting], timeout=timeout_s, return_when="FIRST_COMPLETED"
+            [task, waiting], timeout=timeout_s, return_when="FIRST_COMPLETED"
         )
     finally:
         waiting.cancel()

@@ -32,6 +32,8 @@ export class ChartPanel {
     this._carrier = undefined;
     /** @type {import("./series.js").Bar | null} */
     this._hovered = null;
+    /** @type {number | undefined} of its last candle before, in Unix seconds */
+    this._downSince = undefined;
     /** @type {number | undefined} */
     this._lastClose = undefined;
     /** @type {Map<number, string>} what is missing, by the candle's time */
@@ -91,6 +93,8 @@ export class ChartPanel {
       this._onReply(series, frame);
     } else if (frame.broker === series.choice.broker && frame.symbol === this._instrument.display) {
       if (frame.code === "GAP") series.addGap(frame);
+      if (frame.code === "FEED_DOWN") this._downSince = series.bars.at(-1)?.time;
+      if (frame.code === "FEED_UP") series.mend(this._downSince ?? series.since ?? 0);
       if (frame.code === "PARTIAL_HISTORY") series.catchUp();
     }
   }

@@ -9,6 +9,7 @@ import { barOfFrame, barOfRow, catchUpQuery, merge, pageQuery, sinceTime } from 
 
 const PAGE_BARS = 500;
 const CATCH_UP_BARS = 5000;
+const MEND_AFTER_MS = [1000, 10_000, 60_000]; // refreshed within seconds, if all is well
 const COVERED_S = 366 * 86_400; // a year of hours is 500 KB: no more is asked for
 export const STEPS_S = { "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400 };
 
@@ -28,6 +29,9 @@ export class ChartSeries extends EventTarget {
     this._loading = null;
     this._hasAll = false;
     this._coveredFrom = Infinity;
+    this._mendFrom = Infinity;
+    /** @type {ReturnType<typeof setTimeout>[]} */
+    this._mending = [];
   }
 
   /** Where live candles must go on from; null before there is any. */
@@ -36,8 +40,7 @@ export class ChartSeries extends EventTarget {
   }
 
   get marks() {
-    const step = STEPS_S[/** @type {keyof typeof STEPS_S} */ (this.choice.timeframe)];
-    const marks = marksOf(this.bars, this.holes, step);
+    const marks = marksOf(this.bars, this.holes, this._step);
     return marks.map(({ time, holes }) => ({ time, text: describeHoles(holes) }));
   }
 
@@ -61,12 +64,14 @@ export class ChartSeries extends EventTarget {
   }
 
   /** Load what came since the newest complete bar: called once live candles are
-   * promised, so that none falls between the last page and them. */
-  async catchUp() {
+   * promised, so that none falls between the last page and them.
+   * @param {number} since Unix seconds; to begin there, if that is earlier */
+  async catchUp(since = Infinity) {
     await this.loadOlderOnce();
     try {
-      for (let count = CATCH_UP_BARS; count === CATCH_UP_BARS && this.bars.length; ) {
-        const query = catchUpQuery(this.choice, this.bars, CATCH_UP_BARS);
+      for (let count = CATCH_UP_BARS; count === CATCH_UP_BARS && this.bars.length; since = Infinity) {
+        const from = Math.min(since, sinceTime(this.bars) ?? 0);
+        const query = catchUpQuery(this.choice, from, CATCH_UP_BARS);
         const rows = (await this._read("/api/candles", query)) ?? [];
         this._merge(rows.map(barOfRow));
         count = rows.length;
@@ -91,10 +96,32 @@ export class ChartSeries extends EventTarget {
     if (frame.from == null || frame.to == null) return;
     const hole = { from: frame.from / 1000, to: frame.to / 1000, reason: "gap" };
     this._addHoles([hole]);
+    this.mend(hole.from);
+  }
+
+  /** Read again what came about an interruption of the feed: a bucket that was over
+   * before the feed had live candles again is told by REST alone, once it is stored
+   * and refreshed.
+   * @param {number} since Unix seconds */
+  mend(since) {
+    const first = Math.floor(since / this._step) * this._step;
+    this._mendFrom = Math.min(this._mendFrom, first);
+    for (const timer of this._mending) clearTimeout(timer);
+    this._mending = MEND_AFTER_MS.map((ms, index) =>
+      setTimeout(() => {
+        this.catchUp(this._mendFrom);
+        if (index === MEND_AFTER_MS.length - 1) this._mendFrom = Infinity;
+      }, ms),
+    );
   }
 
   end() {
     this._ending.abort();
+    for (const timer of this._mending) clearTimeout(timer);
+  }
+
+  get _step() {
+    return STEPS_S[/** @type {keyof typeof STEPS_S} */ (this.choice.timeframe)];
   }
 
   // Between the bars only: asked up to now, a series that ended years ago would bring

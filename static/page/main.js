@@ -62,7 +62,7 @@ function onFrame(frame) {
   if (frame.limits) maxRows = Math.min(MAX_ROWS, frame.limits.subscriptions - KEPT_SUBSCRIPTIONS);
   if (frame.type === "pong" || frame.type === "heartbeat") watch.setClock(frame.timestamp);
   if (frame.code === "FEED_DOWN" || frame.code === "FEED_UP") watch.setFeed(frame);
-  if (frame.code === "AUTH_REQUIRED" || frame.code === "INVALID_AUTH") byId("access").hidden = false;
+  if (frame.code === "AUTH_REQUIRED" || frame.code === "INVALID_AUTH") askForKey();
   panel.receive(frame);
 }
 
@@ -78,6 +78,11 @@ function onState({ phase, waitMs, reason, code }) {
   element.dataset.phase = phase;
   element.textContent = texts[phase];
   byId("reconnect").hidden = phase === "open" || phase === "connecting";
+}
+
+function askForKey() {
+  if (rest.key) byId("key-note").textContent = "The server does not accept this key. Try another one.";
+  byId("access").hidden = false;
 }
 
 /** @param {SubmitEvent} event */
@@ -130,6 +135,6 @@ function showRows() {
 }
 
 start().catch((error) => {
-  if (error instanceof RestError && error.status === 401) byId("access").hidden = false;
+  if (error instanceof RestError && error.status === 401) askForKey();
   byId("watch-note").textContent = `Symbols could not be read: ${error.message}`;
 });

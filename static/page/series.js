@@ -89,13 +89,13 @@ export function pageQuery(choice, bars, count) {
   return query;
 }
 
-/** Return the query of everything since the newest bar that was complete.
+/** Return the query of everything since a time in Unix seconds.
  * @param {{symbol: string, broker: string, timeframe: string, price: string}} choice
- * @param {readonly Bar[]} bars
+ * @param {number} from
  * @param {number} count */
-export function catchUpQuery(choice, bars, count) {
+export function catchUpQuery(choice, from, count) {
   const query = new URLSearchParams({ ...choice, fields: "full", limit: String(count) });
-  query.set("from", String(sinceTime(bars) ?? 0));
+  query.set("from", String(from));
   return query;
 }
 

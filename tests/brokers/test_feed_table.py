@@ -1,5 +1,7 @@
 """Feeds as the admin shows them."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from brokers.feed_answers import FeedAnswers, FeedCounts
@@ -7,6 +9,7 @@ from brokers.feed_table import FeedRow, feed_rows
 from marketdata.process_messages import FeedFigures
 
 HELD = ("vm:12:abcd", True)
+SINCE = datetime(2026, 11, 21, 17, tzinfo=UTC)
 
 
 def figures(state: str) -> FeedFigures:
@@ -21,7 +24,7 @@ def row_of(
     configured: tuple[str, ...] = ("binance",),
 ) -> FeedRow:
     (row,) = feed_rows(
-        [("binance", "Binance spot", False, switch, *holder)],
+        [("binance", "Binance spot", False, switch, *holder, "live", SINCE, SINCE)],
         {"binance": figures(state)} if state else {},
         configured=configured,
         known=["binance"],
@@ -62,8 +65,17 @@ def test_feed_without_an_answer_or_a_wish(
     assert (row.state, row.level, row.is_enabled) == expected
 
 
+def test_feed_tells_since_when_or_until_when() -> None:
+    same, other = row_of(state="live"), row_of(state="lost")
+    gone = row_of()
+
+    assert (same.since, same.live_until) == (SINCE, None)
+    assert (other.since, other.live_until) == (None, None)
+    assert (gone.since, gone.live_until) == (None, SINCE)
+
+
 def test_brokers_without_a_program_are_left_out() -> None:
-    rows = [("dukascopy", "Archive", False, None, "", None)]
+    rows = [("dukascopy", "Archive", False, None, "", None, None, None, None)]
 
     assert feed_rows(rows, {}, configured=["dukascopy"], known=["binance"]) == []
 

@@ -18,6 +18,7 @@ from marketdata.publisher import Publisher
 from marketdata.records import Kind
 from tests.brokers.fakes import FakeLayer, book, tick
 from tests.marketdata.polling import until
+from tests.marketdata.samples import BOOK
 
 NOW_US = 1_704_153_600_000_000
 GAP = UpstreamGap("EURUSD", Kind.TRADE, 3, None, "numbers skipped")
@@ -102,6 +103,28 @@ async def test_gap_since_an_earlier_process_is_told_and_stored() -> None:
         FeedGapRow("EURUSD", Kind.TICK, NOW_US - 9, NOW_US, "feed not running")
     ]
     assert not rig.watch.is_open
+
+
+async def test_gap_of_an_order_book_is_told() -> None:
+    rig = Rig()
+    before, behind = (
+        structs.replace(BOOK, symbol="EURUSD", time_us=NOW_US + second)
+        for second in (0, 5)
+    )
+    rig.watch.enter(FeedState.LIVE)
+    rig.publisher.publish([before])
+    rig.watch.enter(FeedState.LOST)
+    rig.watch.enter(FeedState.LIVE)
+
+    rig.watch.take([behind])
+    async with rig.running():
+        await until(told(rig))
+
+    assert rig.layer.gaps == [
+        ToldGap(Kind.ORDERBOOK, "EURUSD", NOW_US, NOW_US + 5, "connection lost")
+    ]
+    assert not rig.store.gaps
+    await rig.publisher.drain()
 
 
 async def test_gap_of_a_quiet_topic_is_told_some_seconds_later() -> None:

@@ -149,6 +149,23 @@ async def test_run_lost_connection_is_a_gap_of_each_topic_that_goes_on(
     assert rig.layer.gaps == [ToldGap(Kind.TICK, "EURUSD", 5, 6, "connection lost")]
 
 
+async def test_run_stops_while_the_end_of_what_is_stored_is_asked_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def prepare(watch: GapWatch) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(GapWatch, "prepare", prepare)
+    rig.watches_gaps = True
+    rig.start()
+    await asyncio.sleep(0)
+
+    rig.stop.set()
+
+    assert rig.task is not None
+    assert await asyncio.wait_for(rig.task, 10)
+
+
 async def test_run_feed_that_knows_its_gaps_is_heard(rig: Rig) -> None:
     class Feed(FakeFeed):
         on_gap: OnGap = staticmethod(lambda gap: None)

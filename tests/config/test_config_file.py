@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from config.config_file import InvalidConfigFile, read_config_file
+from brokers.registry import adapter_names
+from config.config_file import SPOKEN, InvalidConfigFile, read_config_file
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -97,3 +98,40 @@ def test_brokers_are_shown_without_credentials(tmp_path: Path) -> None:
     config = read_config_file(write(tmp_path, text))
 
     assert "planted" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("broker", "error"),
+    [
+        (
+            "{name: OANDA, type: websocket}",
+            r"type of OANDA: expected http-stream, found websocket - at "
+            r"`\$.brokers\[0\]`",
+        ),
+        (
+            "{name: oanda, auth: api-key}",
+            "auth of oanda: expected bearer, found api-key",
+        ),
+        (
+            "{name: binance, auth: bearer}",
+            "auth of binance: expected none, found bearer",
+        ),
+    ],
+)
+def test_compat_50_type_and_auth_that_a_broker_does_not_speak_are_errors(
+    tmp_path: Path, broker: str, error: str
+) -> None:
+    with pytest.raises(InvalidConfigFile, match=error):
+        read_config_file(write(tmp_path, f"brokers: [{broker}]\n"))
+
+
+def test_compat_50_type_and_auth_may_be_left_out_or_of_a_broker_we_do_not_know(
+    tmp_path: Path,
+) -> None:
+    text = "brokers: [{name: oanda}, {name: other, type: websocket, auth: api-key}]"
+
+    assert len(read_config_file(write(tmp_path, text)).brokers) == 2
+
+
+def test_every_broker_says_what_it_speaks() -> None:
+    assert sorted(SPOKEN) == adapter_names()

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from marketdata.account_store import DatabaseStore, ensure_plans
@@ -63,6 +63,39 @@ def test_key_stays_the_same_when_its_row_is_changed(browser):
     after = ApiKey.objects.get()
     assert (after.name, after.is_active) == ("desk 2", True)
     assert after.hashed_key == before.hashed_key
+
+
+def test_key_that_is_revoked_is_refused_and_its_row_stays(browser):
+    ensure_plans()
+    key = made_key(
+        browser.post(
+            KEYS + "add/", {"name": "desk", "plan": "anonymous", "is_active": "on"}
+        )
+    )
+    row = ApiKey.objects.get()
+
+    page = browser.post(
+        KEYS, {"action": "revoke", "_selected_action": row.pk}, follow=True
+    )
+
+    assert "1 keys revoked" in page.content.decode()
+    assert "revoked" in browser.get(KEYS).content.decode()
+    assert DatabaseStore().select_api_keys([hash_api_key(key)]) == {}
+    assert "Revoked." in browser.get(f"{KEYS}{row.pk}/history/").content.decode()
+
+
+def test_who_may_only_look_revokes_no_key():
+    ensure_plans()
+    user = User.objects.create_user("anna", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_apikey"))
+    browser = Client()
+    browser.force_login(user)
+    row = ApiKey.objects.create(name="desk", plan_id="anonymous", hashed_key="0")
+
+    browser.post(KEYS, {"action": "revoke", "_selected_action": row.pk})
+
+    assert browser.get(KEYS).status_code == 200
+    assert ApiKey.objects.get().is_active is True
 
 
 def test_key_of_a_name_that_is_taken_is_refused(browser):

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 from uuid import uuid4
 
@@ -55,10 +57,16 @@ def _start(
 
 
 def candles(address: str, **query: object) -> list[list[float]]:
-    """Return what REST says, as `DRAWN` does."""
+    """Return what REST says, as `DRAWN` does; nothing while nothing is stored."""
     text = "&".join(f"{name}={value}" for name, value in query.items())
-    with urlopen(f"{address}api/candles?{text}", timeout=20) as answer:
-        rows: list[dict[str, Any]] = json.load(answer)
+    try:
+        with urlopen(f"{address}api/candles?{text}", timeout=20) as answer:
+            rows: list[dict[str, Any]] = json.load(answer)
+    except HTTPError as error:
+        error.close()
+        if error.code == HTTPStatus.NOT_FOUND:
+            return []
+        raise
     return [
         [row[key] for key in ("time", "open", "high", "low", "close")] for row in rows
     ]

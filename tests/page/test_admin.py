@@ -9,15 +9,17 @@ from uuid import uuid4
 import pytest
 from cryptography.fernet import Fernet
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connections
 from django.db.models import Model
 from websockets.asyncio.client import connect
 
 from brokers.models import BrokerAccount
 from marketdata.account_store import ensure_plans
+from marketdata.instruments import load_instruments
 from marketdata.models import ApiKey, Broker
 from tests.marketdata.server_process import running_server, test_database_url
-from tests.page.axe import find_issues
+from tests.page.axe import find_issues, show_as
 from tests.page.browser import Browser, Page
 from tests.page.site import PICTURES, running_site
 
@@ -30,11 +32,13 @@ MESSAGES = "(document.querySelector('#main')?.innerText ?? '')"
 
 
 @pytest.fixture(scope="module")
-def sites(installed: None, django_db_blocker: Any) -> Iterator[tuple[str, str]]:
+def sites(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[str, str]]:
     """The addresses of two web processes that know of each other by Redis alone."""
     with django_db_blocker.unblock():
+        load_instruments()
         ensure_plans()
         User.objects.create_superuser("boss", password=PASSWORD)
+        connections.close_all()
     settings = {
         "CHANNEL_PREFIX": f"admin-{uuid4().hex[:8]}",
         "BROKERS_ENABLED": "simulated",
@@ -48,6 +52,8 @@ def sites(installed: None, django_db_blocker: Any) -> Iterator[tuple[str, str]]:
         ) as two,
     ):
         yield one, f"http://{two.host}/"
+    with django_db_blocker.unblock():
+        call_command("flush", interactive=False, verbosity=0)
 
 
 async def stored(model: type[Model], **key: str) -> Any:
@@ -99,6 +105,14 @@ async def test_admin_shows_figures_and_has_no_serious_issue(
         await page.until(f"({feed}).includes('live') && ({feed}).includes('s ago')")
         issues = await find_issues(page)
         await page.picture(PICTURES / "admin-dashboard.png")
+        # The scheme is looked at when the page is loaded, and then kept.
+        await show_as(page, size="desktop", scheme="dark")
+        await go(page, sites[0] + "admin/", f"({feed}).includes('live')")
+        await page.picture(PICTURES / "admin-dashboard-dark.png")
+        assert await page.evaluate("document.documentElement.className") == "dark"
+        issues += await find_issues(page)
+        await go(page, sites[0] + "admin/feeds/", f"({feed}).includes('live')")
+        issues += await find_issues(page)
         loaded = await page.evaluate(
             "performance.getEntriesByType('resource').map(({name}) => name)"
         )

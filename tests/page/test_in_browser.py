@@ -14,6 +14,7 @@ from tests.page.site import (
     ROW,
     TITLE,
     candles,
+    choose,
     choose_broker,
     unexpected,
 )
@@ -47,6 +48,7 @@ async def test_page_shows_prices_that_move_and_a_chart(
         await see_prices_move(page)
         await see_what_is_charted(page)
         await switch_by_keyboard(page)
+        await see_trades(page)
         await page.picture(PICTURES / "page.png")
         problems = page.problems
 
@@ -73,6 +75,21 @@ async def switch_by_keyboard(page: Page) -> None:
 
     await page.until(f"{TITLE} === 'EUR/USD · 5m'")
     await page.until(f"{DRAWN}.then((bars) => bars.at(-1)?.[0] % 300 === 0)")
+
+
+async def see_trades(page: Page) -> None:
+    """Candles of trades are a series of their own; pairs have none."""
+    row = "document.querySelector('[data-series=\"simulated BTCUSDT\"]')"
+    await page.evaluate(f"{row}.click()")
+    await choose(page, "price", "trade")
+
+    await page.until(
+        "document.getElementById('source').textContent.startsWith('trade prices')"
+    )
+    await page.until(f"{BARS}", timeout_s=30)
+    assert (
+        await page.evaluate("document.getElementById('chart-note').textContent") == ""
+    )
 
 
 async def test_scrolling_back_draws_all_that_rest_has_without_a_seam(

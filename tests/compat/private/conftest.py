@@ -25,7 +25,7 @@ SETTINGS = {
     "OANDA_CONNECTS_PER_S": "200",
     "GROUP_GRACE_S": "0.3",
     "FEED_SILENT_S": "2.5",
-    "LEASE_EXPIRY_S": "0.5",
+    "LEASE_EXPIRY_S": "3",
     "CATALOG_REFRESH_S": "0.5",
     "RECONNECT_MIN_S": "0.02",
     "RECONNECT_MAX_S": "0.1",

@@ -73,6 +73,8 @@ async def test_compat_check_14_and_17_private_feed_is_preferred_and_for_its_owne
         await all_.follow("GBP_USD")
         await all_.gets(PUBLIC, 20)
         listed = await alice.ask(action="list")
+        candle = await alice.follow(types=["candle"])
+        await until(lambda: len(alice.candles) > 1)
 
     assert {PRICES[ALICE], PRICES[BOB]}.isdisjoint(all_.prices)
     assert PRICES[BOB] not in alice.prices
@@ -83,6 +85,9 @@ async def test_compat_check_14_and_17_private_feed_is_preferred_and_for_its_owne
     assert reply["rejected"][0]["code"] == "UNSUPPORTED_SINCE"
     assert [item["private"] for item in listed["subscriptions"]] == [True, True]
     assert "clientId" not in str(alice.data)
+    # Candles stay public ones: private records are in none.
+    assert "private" not in candle["accepted"][0]
+    assert {round(item["data"]["data"]["close"]) for item in alice.candles} == {1}
 
 
 async def test_compat_check_10_private_feed_ends_with_its_client(
@@ -140,15 +145,18 @@ async def test_compat_check_18_private_upstream_that_is_reset_harms_nobody(
             oanda.drop(ALICE)
             await until(lambda n=before: oanda.logins.count(ALICE) > n, timeout_s=10)
             await until(lambda: oanda.streams_of(ALICE))
+        await alice.gets(ALICE)
+        await until(lambda: alice.states[-1:] != ["FEED_DOWN"])
+        downs, gaps = alice.states.count("FEED_DOWN"), len(alice.gaps)
         oanda.away.add(ALICE)
         oanda.drop(ALICE)
-        await until(lambda: "FEED_DOWN" in alice.codes, timeout_s=10)
-        down, last = len(alice.frames), alice.data[-1]
+        await until(lambda: alice.states.count("FEED_DOWN") > downs, timeout_s=10)
+        last = alice.data[-1]
         oanda.away.clear()
         await alice.gets(ALICE)
-        codes = {"FEED_UP", "GAP"}
-        await until(lambda: set(alice.codes[-2:]) == codes, timeout_s=10)
-        (gap,) = (item for item in alice.frames[down:] if item["code"] == "GAP")
+        await until(lambda: alice.states[-1] == "FEED_UP", timeout_s=10)
+        await until(lambda: len(alice.gaps) > gaps)
+        gap = alice.gaps[-1]
         back = next(item for item in alice.data if item["seq"] == last["seq"] + 1)
         numbers = [frame["seq"] for frame in other.data[numbered:]]
 
@@ -172,10 +180,11 @@ async def test_private_feed_is_handed_over_and_opened_when_a_feed_process_starts
 
         market.kill_feed()
         await until(lambda: "FEED_DOWN" in alice.codes, timeout_s=10)
+        starting = asyncio.create_task(asyncio.to_thread(market.start_feed))
         answer = asyncio.create_task(bob.authenticate(B))
         ping = await bob.ask(action="ping")
         assert not answer.done()
-        await asyncio.to_thread(market.start_feed)
+        await starting
         await alice.gets(ALICE)
         await until(lambda: alice.codes[-1] == "FEED_UP", timeout_s=10)
 

@@ -13,10 +13,11 @@ from tests.marketdata.polling import until
 PUBLIC = Login("101-account-of-ours", "key-of-ours-75e1")
 OF_FILE = Login("101-account-of-the-file", "key-of-the-file-40f2")
 DESK = Login("101-account-of-the-desk", "key-of-the-desk-e07f")
+RENEWED = PUBLIC._replace(key="key-of-ours-renewed-1d0c")
 ALICE = Login("101-account-of-alice", "token-of-alice-5ac1")
 BOB = Login("101-account-of-bob", "key-of-bob-91b2")
 NOBODY = Login("101-account-of-nobody", "token-of-nobody-0000")
-PRICES = {PUBLIC: 1.0, ALICE: 2.0, BOB: 3.0, DESK: 4.0}
+PRICES = {PUBLIC: 1.0, ALICE: 2.0, BOB: 3.0, DESK: 4.0, RENEWED: 5.0}
 A = {
     "token": ALICE.key,
     "accountId": ALICE.account,
@@ -74,6 +75,21 @@ class Trader:
     def codes(self) -> list[str]:
         """The codes of statuses and errors so far."""
         return [frame["code"] for frame in self.frames if "code" in frame]
+
+    @property
+    def states(self) -> list[str]:
+        """What was told of the feed's state so far."""
+        return [code for code in self.codes if code.startswith("FEED_")]
+
+    @property
+    def gaps(self) -> list[dict[str, Any]]:
+        """The gaps that were told so far."""
+        return [frame for frame in self.frames if frame.get("code") == "GAP"]
+
+    @property
+    def candles(self) -> list[dict[str, Any]]:
+        """The frames of candles so far."""
+        return [item for item in self.data if item["data"]["type"] == "candle"]
 
     async def gets(self, login: Login, count: int = 3) -> None:
         """Wait until the newest prices are those of an account."""

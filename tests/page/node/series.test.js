@@ -97,5 +97,5 @@ test("live candles go on from the oldest one at the end that was not complete", 
   assert.equal(sinceTime(bars), 120);
   assert.equal(sinceTime([bar(60), bar(120)]), 120);
   assert.equal(sinceTime([]), null);
-  assert.equal(catchUpQuery(CHOICE, bars, 10).get("from"), "120");
+  assert.equal(catchUpQuery(CHOICE, 120, 10).get("from"), "120");
 });
