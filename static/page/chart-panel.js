@@ -105,6 +105,7 @@ export class ChartPanel {
     if (frame.accepted?.length) {
       this._tell("");
       series.catchUp();
+      series.mend(series.since ?? Infinity);
     } else {
       this._tell(`No live candles: ${frame.rejected?.[0]?.message ?? frame.message}`);
     }

@@ -101,10 +101,10 @@ export class ChartSeries extends EventTarget {
     this.mend(hole.from);
   }
 
-  /** Read again what came about an interruption of the feed: a bucket that was over
-   * before the feed had live candles again is told by REST alone, once it is stored
+  /** Read again what came about an interruption, of the feed or ours: a bucket that was
+   * over before there were live candles again is told by REST alone, once it is stored
    * and refreshed.
-   * @param {number} since Unix seconds */
+   * @param {number} since Unix seconds; Infinity: since the newest complete bar */
   mend(since) {
     const first = Math.floor(since / this._step) * this._step;
     this._mendFrom = Math.min(this._mendFrom, first);
