@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.core.exceptions import ImproperlyConfigured
 
 
 class CredentialsConfig(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -71,7 +72,7 @@ class FileConfig(msgspec.Struct, forbid_unknown_fields=True):
     redis: RedisConfig = msgspec.field(default_factory=RedisConfig)
 
 
-class InvalidConfigFile(Exception):
+class InvalidConfigFile(ImproperlyConfigured):
     """Raised when the file is not YAML or has a key or value that we do not know."""
 
     code = "INVALID_CONFIG_FILE"
