@@ -22,6 +22,8 @@ from marketdata.process_talk import ask_processes
 from marketdata.web_answers import WebAnswers
 from tests.marketdata.polling import until
 
+SOON_S = 20.0  # of a machine that may be busy
+
 
 class Outbox:
     """As far as a list of clients looks at it."""
@@ -80,7 +82,9 @@ async def hear(layer, processes: int) -> None:
 
 
 async def figures(layer, **wishes) -> dict[str, WebFigures]:
-    asked = await ask_processes(layer, lambda group: AskFigures(group, **wishes))
+    asked = await ask_processes(
+        layer, lambda group: AskFigures(group, **wishes), timeout_s=SOON_S
+    )
     assert asked.silent == 0
     return {answer.process: answer for answer in asked.answers}
 
@@ -133,7 +137,9 @@ async def test_one_client_of_one_process_is_closed(processes, make_layer) -> Non
         clients.add("key:first")
         clients.add("key:second")
 
-    asked = await ask_processes(make_layer(), lambda group: AskClose(group, "two", 2))
+    asked = await ask_processes(
+        make_layer(), lambda group: AskClose(group, "two", 2), timeout_s=SOON_S
+    )
 
     (answer,) = asked.answers
     assert isinstance(answer, Closed)
@@ -148,7 +154,7 @@ async def test_client_that_has_left_is_not_closed(processes, make_layer) -> None
     processes["one"].connections.leave(number)
 
     asked = await ask_processes(
-        make_layer(), lambda group: AskClose(group, "one", number)
+        make_layer(), lambda group: AskClose(group, "one", number), timeout_s=SOON_S
     )
 
     assert asked.answers == [Closed("one", None)]
@@ -164,6 +170,31 @@ async def test_process_that_says_nothing_is_counted(processes, make_layer) -> No
 
     assert asked.silent >= 1
     assert len(asked.answers) + asked.silent == 3
+
+
+async def test_question_that_cannot_be_asked_leaves_no_listener() -> None:
+    layer = AwayLayer()
+
+    with pytest.raises(ConnectionError):
+        await ask_processes(layer, AskFigures)
+
+    assert layer.listeners == set()
+
+
+class AwayLayer:
+    """A layer whose Redis takes a listener, and then is away."""
+
+    def __init__(self) -> None:
+        self.listeners: set[str] = set()
+
+    async def listen(self, group: str, listener: object) -> None:
+        self.listeners.add(group)
+
+    async def stop_listening(self, group: str) -> None:
+        self.listeners.discard(group)
+
+    async def count_listeners(self, group: str) -> int:
+        raise ConnectionError
 
 
 def test_what_is_no_question_is_refused() -> None:
