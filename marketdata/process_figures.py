@@ -1,4 +1,4 @@
-"""How all processes of the server are, for views: blocks for a second at most."""
+"""How all processes of the server are, for views: blocks for 3 s at most."""
 
 from collections.abc import Callable
 

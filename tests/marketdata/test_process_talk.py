@@ -24,6 +24,8 @@ from marketdata.process_talk import ask_processes
 from marketdata.web_answers import WebAnswers
 from tests.marketdata.polling import until
 
+SOON_S = 20.0  # of a machine that may be busy
+
 
 class Outbox:
     """As far as a list of clients looks at it."""
@@ -82,7 +84,9 @@ async def hear(layer, processes: int) -> None:
 
 
 async def figures(layer, **wishes) -> dict[str, WebFigures]:
-    asked = await ask_processes(layer, lambda group: AskFigures(group, **wishes))
+    asked = await ask_processes(
+        layer, lambda group: AskFigures(group, **wishes), timeout_s=SOON_S
+    )
     assert asked.silent == 0
     return {answer.process: answer for answer in asked.answers}
 
@@ -135,7 +139,9 @@ async def test_one_client_of_one_process_is_closed(processes, make_layer) -> Non
         clients.add("key:first")
         clients.add("key:second")
 
-    asked = await ask_processes(make_layer(), lambda group: AskClose(group, "two", 2))
+    asked = await ask_processes(
+        make_layer(), lambda group: AskClose(group, "two", 2), timeout_s=SOON_S
+    )
 
     (answer,) = asked.answers
     assert isinstance(answer, Closed)
@@ -150,7 +156,7 @@ async def test_client_that_has_left_is_not_closed(processes, make_layer) -> None
     processes["one"].connections.leave(number)
 
     asked = await ask_processes(
-        make_layer(), lambda group: AskClose(group, "one", number)
+        make_layer(), lambda group: AskClose(group, "one", number), timeout_s=SOON_S
     )
 
     assert asked.answers == [Closed("one", None)]
