@@ -49,6 +49,7 @@ class BinanceFeed:
         self.on_part_back: OnPart = lambda keys: None
         self.on_missed: OnMissed | None = None
         self.on_filled: OnFilled = lambda symbol, from_us, to_us: None
+        self.kinds = frozenset(suffixes)
         self._address = websocket_address(base_address)
         self._suffixes = suffixes
         self._rest = rest

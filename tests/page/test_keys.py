@@ -14,6 +14,7 @@ pytestmark = pytest.mark.django_db
 
 ASKS = "document.getElementById('access')?.hidden === false"
 NOTE = "document.getElementById('key-note')?.textContent"
+WATCH_NOTE = "document.getElementById('watch-note')?.textContent"
 # The form's own way: what a person types, and the button.
 GIVE = """(() => {
     document.getElementById('key').value = '%s';
@@ -52,6 +53,7 @@ async def test_page_asks_for_a_key_and_uses_it_for_rest_and_websocket(
     async with browser.tab() as page:
         await page.open(closed_site)
         await page.until(ASKS)
+        await page.until(f"{WATCH_NOTE}?.startsWith('No enabled broker')")
         assert await page.evaluate("document.querySelector('[data-series]') === null")
 
         await give(page, key)

@@ -36,13 +36,15 @@ class Command(ImporterCommand):
 Without a range it is all that was ever imported. Looked for are hours that are missing,
 failed or suspect; rows that are not those of the ledger; statistics that are not those
 of the rows; candles that are not those of the ticks; indexes. `repair_ticks` mends it.
-Exit codes: 0 all is well, 1 failed, 2 something was found, 64 wrong usage.
+Exit codes: 0 all is well, 1 failed, 2 something was found, 64 wrong usage, 130 stopped
+by Ctrl-C.
 
 examples:
   manage.py check_ticks
   manage.py check_ticks EURUSD --from 2019-02-01 --to 2019-02-28
   manage.py check_ticks EURUSD --checksums --json
 """
+    when_stopped = "nothing was changed"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the command's arguments."""
@@ -56,7 +58,6 @@ examples:
             action="store_true",
             help="Do not count all rows of the series for its statistics.",
         )
-        add("--json", action="store_true", help="Print JSON.")
 
     def run(self, options: Mapping[str, Any]) -> None:
         """Check, print, and exit as the epilog of the help says."""
