@@ -1,6 +1,7 @@
 """COMPAT check 53: not root, a health check that tells, imports work inside."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -18,10 +19,11 @@ HOUR_S = 1549285200
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     made = Image(tmp_path_factory.mktemp("image"))
     made.close_to_user()
-    return made
+    yield made
+    made.open_again()
 
 
 @pytest.fixture
