@@ -74,16 +74,14 @@ class Image:
         return process.returncode, output
 
     def _copy(self, argument: str) -> None:
-        source, target = argument.split()[-2:]
-        if source == "/opt/venv":
-            return
-        origin = ROOT / source.removeprefix("/page/")
-        if origin.is_dir():
-            shutil.copytree(
-                origin, self.folder / target, ignore=_ignored, dirs_exist_ok=True
-            )
-        else:
-            shutil.copy(origin, self.folder / target)
+        words = [word for word in argument.split() if not word.startswith("--")]
+        target = self.folder / words[-1]
+        for source in words[:-1]:
+            origin = ROOT / source.removeprefix("/page/")
+            if origin.is_dir():
+                shutil.copytree(origin, target, ignore=_ignored, dirs_exist_ok=True)
+            elif source != "/opt/venv":
+                shutil.copy(origin, target)
 
     def _env(self, argument: str) -> None:
         venv = str(Path(sys.prefix) / "bin")

@@ -41,6 +41,12 @@ def test_compat_check_53_image_is_not_root_and_writes_its_journal_only(
     assert image.run("sh", "-c", "echo > var/journal/new") == (0, "")
 
 
+def test_image_has_what_the_doctor_compares_packages_with(image: Image) -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+
+    assert (image.folder / "requirements.lock").read_text() == lock
+
+
 def test_compat_check_53_health_tells_and_imports_work_inside(
     image: Image, installed: None, tmp_path: Path
 ) -> None:
