@@ -6,6 +6,7 @@ whichever process of a shared port answers.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import psycopg
@@ -30,7 +31,10 @@ from marketdata.process_messages import AskMetrics, ProcessMetrics
 from marketdata.process_talk import ask_processes
 
 # Media types of Prometheus's formats; `*/*` and JSON get server A's.
-_FORMATS = ("text/plain", "application/openmetrics-text")
+_TEXT, _OPENMETRICS = _FORMATS = ("text/plain", "application/openmetrics-text")
+# The addresses have no limit: all processes are asked, and all is written down, once in
+# this time at most, however often somebody asks.
+PAUSE_S = 0.25
 _SILENT = "Processes that were asked and did not answer; -1: Redis is away."
 
 log = structlog.get_logger(__name__)
@@ -96,10 +100,17 @@ async def _ask_processes() -> tuple[Sequence[ProcessMetrics], int]:
     return found, silent
 
 
-_processes = SharedCheck(_ask_processes)
+_processes = SharedCheck(_ask_processes, pause_s=PAUSE_S)
 
 
 async def _prometheus_text(accept: str, services: RestServices) -> HttpResponse:
+    form = _OPENMETRICS if _OPENMETRICS in accept else _TEXT
+    text, content_type = await _texts[form](services)
+    return HttpResponse(text, content_type=content_type)
+
+
+async def _make_text(form: str, services: RestServices) -> tuple[bytes, str]:
+    """Return all metrics as a text, and its media type."""
     (processes, silent), shared = await asyncio.gather(_processes(), _shared(services))
     shared.append(gauge("marketdata_processes_silent", _SILENT, silent))
     parts: list[tuple[Mapping[str, str], Iterable[Family]]] = [
@@ -107,8 +118,14 @@ async def _prometheus_text(accept: str, services: RestServices) -> HttpResponse:
     ]
     registry = CollectorRegistry()
     registry.register(_Merged(merge([*parts, ({}, shared)])))
-    encode, content_type = choose_encoder(accept)
-    return HttpResponse(encode(registry), content_type=content_type)
+    # Of the client's own words it raises errors.
+    encode, content_type = choose_encoder(form)
+    return encode(registry), content_type
+
+
+_texts = {
+    form: SharedCheck(partial(_make_text, form), pause_s=PAUSE_S) for form in _FORMATS
+}
 
 
 async def _shared(services: RestServices) -> list[Family]:

@@ -108,8 +108,14 @@ class BinanceFeed:
             self.on_part_lost(self._keys(streams))
 
         def make_lane() -> Lane:
-            take, is_reply = intake.take, intake.is_reply
-            return Lane(self._address, take, is_reply, note_subscribed, note_lost)
+            return Lane(
+                self._address,
+                intake.take,
+                intake.is_reply,
+                note_subscribed,
+                note_lost,
+                self.counters.note_sign,
+            )
 
         lanes = self._lanes = Lanes(make_lane, note_lost)
         intake.on_trade = self._take_trade

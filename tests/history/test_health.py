@@ -222,6 +222,23 @@ async def test_shared_check_runs_once_for_all_who_ask_at_a_time():
     assert (first, second) == (["answer 1"] * 5, "answer 2")
 
 
+async def test_shared_check_begins_after_its_pause_and_not_sooner():
+    begun = []
+
+    async def check(name: str) -> str:
+        begun.append(time.monotonic())
+        return name
+
+    shared = SharedCheck(check, pause_s=0.05)
+
+    first = await shared("first")
+    second = await asyncio.gather(*(shared(name) for name in "abc"))
+
+    assert (first, second) == ("first", ["a"] * 3)
+    assert begun[1] - begun[0] >= 0.05
+    assert len(begun) == 2
+
+
 async def test_shared_check_survives_that_one_who_asked_goes_away():
     may_end = asyncio.Event()
 

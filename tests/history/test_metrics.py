@@ -50,6 +50,16 @@ def test_metrics_for_a_scraper_are_openmetrics(rest):
     assert response.content.endswith(b"# EOF\n")
 
 
+@pytest.mark.parametrize(
+    "accept", ["text/plain;version=x", "application/openmetrics-text; version=abc"]
+)
+def test_scraper_with_a_strange_version_is_answered(rest, accept):
+    response = rest.get("/metrics", Accept=accept)
+
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith(accept.partition(";")[0])
+
+
 @pytest.mark.parametrize("accept", ["*/*", "application/json"])
 def test_metrics_for_anybody_else_are_server_as(rest, accept):
     response = rest.get("/metrics", Accept=accept)

@@ -7,8 +7,9 @@ import pytest
 from django.core.management import call_command
 
 from marketdata.models import ClientPlan
+from tests.page.axe import find_issues
 from tests.page.browser import Browser, Page
-from tests.page.site import BARS, BID, CONNECTION, running_site
+from tests.page.site import BARS, BID, CONNECTION, PICTURES, running_site
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +57,8 @@ async def test_page_asks_for_a_key_and_uses_it_for_rest_and_websocket(
         await page.until(f"{WATCH_NOTE}?.startsWith('No enabled broker')")
         assert await page.evaluate("document.querySelector('[data-series]') === null")
 
+        await page.picture(PICTURES / "page-key.png")
+        assert await find_issues(page) == []
         await give(page, key)
         await page.until(f"/\\d/.test({BID} ?? '')")
         await page.until(BARS, timeout_s=30)

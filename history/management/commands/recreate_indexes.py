@@ -4,8 +4,15 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from history.index_progress import lacking_watched
 from history.management.index_lines import index_dicts, index_lines
-from history.tick_indexes import recreate_indexes, select_indexes, select_lacking
+from history.tick_indexes import (
+    IndexState,
+    recreate_indexes,
+    select_indexes,
+    select_lacking,
+)
+from marketdata.command_progress import steps_on
 from marketdata.commands import UsageCommand
 
 
@@ -41,7 +48,7 @@ examples:
     def handle(self, *args: Any, **options: Any) -> None:
         """Make them, list all, and fail if one is not complete."""
         is_idle = options["only_missing"] and not select_lacking()
-        made = [] if is_idle else recreate_indexes()
+        made = [] if is_idle else self._recreate()
         states = select_indexes()
         lines = [f"made {name}" for name in made] or ["nothing to make"]
         lines = [] if is_idle else [*lines, *index_lines(states)]
@@ -54,3 +61,17 @@ examples:
         ]
         if broken:
             raise CommandError(f"expected complete indexes, found {', '.join(broken)}")
+
+    def _recreate(self) -> list[str]:
+        most = 0
+        with steps_on(self.stderr, "chunks") as show:
+
+            def tell(lacking: list[IndexState]) -> None:
+                nonlocal most
+                left = sum(len(state.gaps) for state in lacking)
+                most = max(most, left)
+                names = " and ".join(state.name for state in lacking)
+                show(names or "statistics", most - left, most)
+
+            with lacking_watched(tell):
+                return recreate_indexes()

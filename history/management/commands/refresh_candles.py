@@ -9,10 +9,12 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
 from history.candle_rebuild import EVERYTHING, note_for_rebuild
-from history.candle_refresh import RefreshReport, refresh_candles
+from history.candle_refresh import RefreshReport, refresh_candles, select_due
 from history.models import Series
 from history.timestamps import to_us
+from marketdata.command_progress import Show, steps_on
 from marketdata.commands import EXIT_USAGE, UsageCommand
+from marketdata.durations import DAY_US
 from marketdata.exceptions import InvalidSymbol
 from marketdata.symbols import canonical
 
@@ -60,7 +62,8 @@ class Command(UsageCommand):
         """Refresh, print what was done, and exit as the epilog of the help says."""
         span = _span(options)
         series = _select(options["symbol"] or [], options["broker"])
-        report = _refresh(series, span)
+        with steps_on(self.stderr, "days") as show:
+            report = _refresh(series, span, show)
         line = (
             f"{report.ranges} ranges of {report.series} series: "
             f"{report.candles_written} candles written, "
@@ -69,11 +72,22 @@ class Command(UsageCommand):
         self.print_result(options, msgspec.structs.asdict(report), [line])
 
 
-def _refresh(series: QuerySet[Series], span: tuple[int, int] | None) -> RefreshReport:
+def _refresh(
+    series: QuerySet[Series], span: tuple[int, int] | None, show: Show
+) -> RefreshReport:
     now_us = time.time_ns() // 1000
     if span:
         note_for_rebuild(series, span, now_us=now_us)
-    return refresh_candles([item.pk for item in series], now_us=now_us)
+    ids = [item.pk for item in series]
+    total_us, done_us = sum(length for _, length in select_due(ids, now_us)), 0
+
+    def advance(length_us: int) -> None:
+        nonlocal done_us
+        # Notes may overlap, and others may be added meanwhile.
+        done_us = min(done_us + length_us, total_us)
+        show("candles", done_us / DAY_US, total_us / DAY_US)
+
+    return refresh_candles(ids, now_us=now_us, on_computed=advance)
 
 
 def _span(options: dict[str, Any]) -> tuple[int, int] | None:
