@@ -35,7 +35,7 @@ from marketdata.process_talk import ask_processes
 _TEXT, _OPENMETRICS = _FORMATS = ("text/plain", "application/openmetrics-text")
 # The addresses have no limit: all processes are asked, and all is written down, once in
 # this time at most, however often somebody asks.
-PAUSE_S = 0.25
+PAUSE_S = 0.1
 _SILENT = "Processes that were asked and did not answer; -1: Redis is away."
 
 log = structlog.get_logger(__name__)
