@@ -14,6 +14,7 @@ from brokers.backoff import Backoff
 from brokers.exceptions import FeedLost, FeedSilent
 from brokers.feed import Emit, Feed, FollowedInstrument
 from brokers.run_together import run_together, unless
+from brokers.silence import Silence
 from marketdata.catalog import InstrumentType
 from marketdata.durations import HOUR_US
 from marketdata.market_calendar import is_closed
@@ -158,25 +159,26 @@ class KeptConnection:
         raise FeedLost(self._again_why)
 
     async def _watch_silence(self) -> None:
-        """Raise FeedSilent when the feed's count stood still for too long.
+        """Raise FeedSilent when the connection stalls, as `Silence` judges it.
 
         What is counted without giving records, as heartbeats are, shows life, too. No
         silence is too long while all followed markets are closed.
         """
-        silence_s = self._timing.silence_s
-        received, changed_s = self._feed.counters.received, time.monotonic()
+        silence_s, counters = self._timing.silence_s, self._feed.counters
+        silence = Silence(
+            silence_s, time.monotonic(), counters.received, counters.signs
+        )
         while True:
             now_s = time.monotonic()
-            if self._feed.counters.received != received:
-                received, changed_s = self._feed.counters.received, now_s
+            if silence.look(now_s, counters.received, counters.signs):
                 if self.state in (FeedState.OPENING, FeedState.CONNECTING):
                     self._enter(FeedState.LIVE)
             elif not self._may_connect.is_set() or self._is_closed():
-                changed_s = now_s
-            if now_s - changed_s >= silence_s:
+                silence.excuse(now_s)
+            if silence.is_too_long(now_s):
                 raise FeedSilent(silence_s)
             look_s = 1.0 if self.state is FeedState.LIVE else 0.1
-            await asyncio.sleep(min(look_s, silence_s / 4))
+            await asyncio.sleep(min(look_s, silence_s / 10))
 
     def _is_closed(self) -> bool:
         now_us = self._now_us()

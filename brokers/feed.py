@@ -54,7 +54,8 @@ class FeedCounters(msgspec.Struct):
     """Frames received, and those of them that gave no record, since the start.
 
     ``repeated`` had come before; ``silent`` are streams that were asked for and never
-    delivered, ``gaps`` the holes that were found in what did.
+    delivered, ``gaps`` the holes that were found in what did. ``signs`` of life are no
+    frames: pings of the broker, and its answers to ours.
     """
 
     received: int = 0
@@ -65,6 +66,11 @@ class FeedCounters(msgspec.Struct):
     repeated: int = 0
     silent: int = 0
     gaps: int = 0
+    signs: int = 0
+
+    def note_sign(self) -> None:
+        """Count a sign of life."""
+        self.signs += 1
 
 
 class Feed(Protocol):

@@ -6,7 +6,10 @@ from brokers.gap_watch import GapWatch
 
 
 def listen_to(feed: Feed, gaps: GapWatch, closer: GapCloser | None) -> None:
-    """Have the feed tell of gaps that it finds itself, and of what it fills."""
+    """Have the feed tell of gaps that it finds itself, and of what it fills.
+
+    And of the ``kinds`` of records that it is set up to give.
+    """
     hooks = {
         "on_gap": gaps.tell,
         "on_part_lost": gaps.lose_part,
@@ -15,6 +18,7 @@ def listen_to(feed: Feed, gaps: GapWatch, closer: GapCloser | None) -> None:
     }
     if closer is not None:
         hooks["on_filled"] = closer.fill
+    gaps.kinds = getattr(feed, "kinds", None)
     for name, call in hooks.items():
         if hasattr(feed, name):
             setattr(feed, name, call)

@@ -22,7 +22,7 @@ from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import Gaps, ToldGap, beat_group, encode_message
 from marketdata.market_calendar import open_spans
 from marketdata.publisher import BatchLayer, Publisher
-from marketdata.records import KINDS, Record
+from marketdata.records import KINDS, Kind, Record
 
 LOOK_S = 1.0
 KEEP_PAUSE_S = 0.1
@@ -49,6 +49,7 @@ class GapWatch:
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
         self.on_superseded: Callable[[], None] = lambda: None
+        self.kinds: Collection[Kind] | None = None  # all
         self.followed: Callable[[], Sequence[FollowedInstrument]] = lambda: ()
         self._broker = broker
         self._publisher = publisher
@@ -77,7 +78,12 @@ class GapWatch:
             return
         try:
             async with asyncio.timeout(PREPARE_TIMEOUT_S):
-                ends = await self._store.ends()
+                stored = await self._store.ends()
+                ends = {
+                    key: end_us
+                    for key, end_us in stored.items()
+                    if self.kinds is None or key[0] in self.kinds
+                }
                 self._finder = GapFinder(ends, await self._store.live_until())
         except (django.db.Error, TimeoutError) as exc:
             self._log.warning("end of the stored records not known", error=str(exc))

@@ -1,10 +1,13 @@
 """A broker's WebSocket, opened and lost in the same way for every adapter."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.frames import Frame, Opcode
 from websockets.http11 import USER_AGENT
 
 from brokers.exceptions import FeedLost, FeedRefused
@@ -21,9 +24,15 @@ _REFUSALS = frozenset({403, 418, 429, 451})
 
 @asynccontextmanager
 async def open_socket(
-    address: str, *, user_agent: str | None = USER_AGENT
+    address: str,
+    *,
+    user_agent: str | None = USER_AGENT,
+    on_alive: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[ClientConnection]:
     """Give the open socket, and close it at the end.
+
+    ``on_alive`` is called when the broker pings, or answers the ping that the library
+    sends every 20 s.
 
     Raises:
         FeedRefused: the broker does not want us now; with the delay it asked for.
@@ -39,12 +48,27 @@ async def open_socket(
             close_timeout=CLOSE_TIMEOUT_S,
             max_queue=MAX_QUEUE_FRAMES,
             user_agent_header=user_agent,
+            # Its annotation wants a class; "a wrapper or a subclass", says its text.
+            create_connection=partial(_Watched, on_alive),  # type: ignore[arg-type]
         ) as socket:
             yield socket
     except InvalidStatus as exc:
         raise _refusal(exc) from exc
     except (OSError, TimeoutError, WebSocketException) as exc:
         raise FeedLost(f"{type(exc).__name__}: {exc}") from exc
+
+
+class _Watched(ClientConnection):
+    """Tells of pings and pongs, which the library answers and keeps to itself."""
+
+    def __init__(self, on_alive: Callable[[], None], *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self._on_alive = on_alive
+
+    def process_event(self, event: Any) -> None:
+        super().process_event(event)
+        if isinstance(event, Frame) and event.opcode in (Opcode.PING, Opcode.PONG):
+            self._on_alive()
 
 
 def _refusal(exc: InvalidStatus) -> FeedLost:

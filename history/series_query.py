@@ -5,7 +5,6 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from django.db import connection
 
 from history.changed_ranges import MAX_NOTE_US
 from history.exceptions import SymbolNotFound
@@ -77,37 +76,11 @@ _ANY = ClientPlan()  # allows everything
 _ALWAYS: Span = (0, 100_000_000_000_000_000)  # until the year 5138
 
 
-def select_series(
-    symbol: str,
-    broker: str = "",
-    *,
-    span: Span | None = None,
-    plan: ClientPlan = _ANY,
-) -> SeriesInfo:
-    """Return the series that answers for a canonical symbol, in one statement.
-
-    Without a broker: the instrument's history broker, else dukascopy if it has ticks,
-    else the one with the most ticks, a simulated one only if there is no other; only
-    among those that have data. Ticks that retention dropped are data still, by their
-    candles, but are not counted.
-
-    Args:
-        span: where ``pending`` changes count, None for everywhere.
-        plan: of the client; series that it does not allow do not answer.
-
-    Raises:
-        SymbolNotFound: nothing is stored for the symbol.
-        UnknownBroker: the named broker has no data of the symbol.
-        Forbidden: the client's plan allows none of what there is.
-    """
-    statement = plan_series(symbol, span)
-    with connection.cursor() as cursor:
-        cursor.execute(statement.sql, statement.parameters)
-        return series_of(cursor.fetchall(), symbol, broker, plan=plan)
-
-
 def plan_series(symbol: str, span: Span | None = None) -> Statement:
-    """Return the statement whose rows ``series_of`` takes; nothing is run."""
+    """Return the statement whose rows ``series_of`` takes; nothing is run.
+
+    ``span`` is where ``pending`` changes count, None for everywhere.
+    """
     lo_us, hi_us = span or _ALWAYS
     parameters = {
         "symbol": symbol,
@@ -125,10 +98,18 @@ def series_of(
     *,
     plan: ClientPlan = _ANY,
 ) -> SeriesInfo:
-    """Return the series that answers, of the rows of ``plan_series``.
+    """Return the series that answers for a symbol, of the rows of ``plan_series``.
+
+    Without a broker: the instrument's history broker, else dukascopy if it has ticks,
+    else the one with the most ticks, a simulated one only if there is no other; only
+    among those that have data. Ticks that retention dropped are data still, by their
+    candles, but are not counted. Series that the client's plan does not allow do not
+    answer.
 
     Raises:
-        SymbolNotFound, UnknownBroker, Forbidden: as ``select_series``.
+        SymbolNotFound: nothing is stored for the symbol.
+        UnknownBroker: the named broker has no data of the symbol.
+        Forbidden: the client's plan allows none of what there is.
     """
     found = [SeriesInfo(*row) for row in rows]
     candidates = [series for series in found if series.symbol == found[0].symbol]

@@ -25,7 +25,8 @@ class Connection:
 
     ``is_subscribed`` is set while Binance has taken all requests; ``is_ending`` once
     somebody knows that the server is going to close. ``on_subscribed`` is called with
-    the streams of each request to follow, once Binance has taken it.
+    the streams of each request to follow, once Binance has taken it, ``on_alive`` at
+    each ping or pong of its.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Connection:
         address: str,
         streams: Mapping[str, None],
         on_subscribed: Callable[[Sequence[str]], None],
+        on_alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_subscribed = asyncio.Event()
         self.is_ending = asyncio.Event()
@@ -40,6 +42,7 @@ class Connection:
         self._streams = streams
         self._streams_changed = asyncio.Event()
         self._on_subscribed = on_subscribed
+        self._on_alive = on_alive
         self._last_request = 0
         self._replies: dict[int, asyncio.Future[Ack | Refusal]] = {}
         self._socket: ClientConnection | None = None
@@ -67,7 +70,7 @@ class Connection:
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.
         """
-        async with open_socket(self._address) as socket:
+        async with open_socket(self._address, on_alive=self._on_alive) as socket:
             self._socket = socket
             try:
                 await run_together(self._read(socket, take), self._subscribe(socket))

@@ -49,6 +49,7 @@ class BinanceFeed:
         self.on_part_back: OnPart = lambda keys: None
         self.on_missed: OnMissed | None = None
         self.on_filled: OnFilled = lambda symbol, from_us, to_us: None
+        self.kinds = frozenset(suffixes)
         self._address = websocket_address(base_address)
         self._suffixes = suffixes
         self._rest = rest
@@ -107,8 +108,14 @@ class BinanceFeed:
             self.on_part_lost(self._keys(streams))
 
         def make_lane() -> Lane:
-            take, is_reply = intake.take, intake.is_reply
-            return Lane(self._address, take, is_reply, note_subscribed, note_lost)
+            return Lane(
+                self._address,
+                intake.take,
+                intake.is_reply,
+                note_subscribed,
+                note_lost,
+                self.counters.note_sign,
+            )
 
         lanes = self._lanes = Lanes(make_lane, note_lost)
         intake.on_trade = self._take_trade

@@ -40,6 +40,7 @@ class Lane:
     use yet whether it answers that socket's request, and has noted it if so.
     ``on_hole`` is called with the streams when one socket ended before the next one
     followed them; then ``on_subscribed``, and then comes what the next one brought.
+    ``on_alive`` is called at each ping or pong.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Lane:
         is_reply: Callable[[Connection, bytes], bool],
         on_subscribed: Callable[[Sequence[str]], None],
         on_hole: Callable[[Sequence[str]], None] = lambda streams: None,
+        on_alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.streams: Mapping[str, None] = {}
         self._address = address
@@ -56,6 +58,7 @@ class Lane:
         self._is_reply = is_reply
         self._on_subscribed = on_subscribed
         self._on_hole = on_hole
+        self._on_alive = on_alive
         self._connections: list[Connection] = []
 
     @property
@@ -142,7 +145,9 @@ class Lane:
             self._on_subscribed(streams)
 
     def _open(self, on_subscribed: Callable[[Sequence[str]], None]) -> Connection:
-        connection = Connection(self._address, self.streams, on_subscribed)
+        connection = Connection(
+            self._address, self.streams, on_subscribed, self._on_alive
+        )
         self._connections.append(connection)
         return connection
 

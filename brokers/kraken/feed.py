@@ -65,7 +65,10 @@ class KrakenFeed:
         Raises:
             FeedLost: the connection ended or could not be made. Never returns.
         """
-        async with open_socket(self._address, user_agent=USER_AGENT) as socket:
+        opening = open_socket(
+            self._address, user_agent=USER_AGENT, on_alive=self.counters.note_sign
+        )
+        async with opening as socket:
             await run_together(
                 self._read(socket, emit),
                 self._subscribe(socket),

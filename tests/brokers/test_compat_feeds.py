@@ -52,7 +52,7 @@ async def world(
         manage("serve", "--host", "127.0.0.1", "--port", "0", **settings) as web,
         manage("run_feed", "binance", **settings) as feed,
     ):
-        await until(lambda: server.requests, timeout_s=20)
+        await until(lambda: server.requests)
         yield World(await address_of(web), feed)
         assert await feed.stop() == 0, feed.log
         assert await web.stop() == 0, web.log
@@ -95,7 +95,7 @@ async def client(world: World) -> AsyncIterator[Client]:
         yield Client(socket)
 
 
-async def test_compat_15_an_unknown_symbol_is_an_error_and_never_a_mock(
+async def test_compat_check_15_an_unknown_symbol_is_an_error_and_never_a_mock(
     world: World,
 ) -> None:
     async with client(world) as one:
@@ -107,7 +107,7 @@ async def test_compat_15_an_unknown_symbol_is_an_error_and_never_a_mock(
         assert [item["code"] for item in other["rejected"]] == ["NO_BROKER"]
 
 
-async def test_compat_15_crypto_goes_to_binance_even_if_nobody_followed_it_before(
+async def test_compat_check_15_crypto_goes_to_binance_even_if_nobody_followed_it_before(
     world: World, server: ReplayServer
 ) -> None:
     assert STREAM not in server.clients[0].streams
@@ -121,7 +121,7 @@ async def test_compat_15_crypto_goes_to_binance_even_if_nobody_followed_it_befor
     assert accepted["recorded"] is False
 
 
-async def test_compat_16_a_symbol_lasts_as_long_as_somebody_follows_it(
+async def test_compat_check_16_a_symbol_lasts_as_long_as_somebody_follows_it(
     world: World, server: ReplayServer
 ) -> None:
     ticks = [item for item in recorded_frames() if STREAM in item]
@@ -144,14 +144,14 @@ async def test_compat_16_a_symbol_lasts_as_long_as_somebody_follows_it(
         assert one.numbers() == list(range(1, 11))
         assert (len(server.requests), server.connections) == (asked, 1)
         await two.ask(action="unsubscribe", **request)
-        await until(lambda: STREAM not in server.clients[0].streams, timeout_s=3)
+        await until(lambda: STREAM not in server.clients[0].streams)
 
     others = server.clients[0].streams
     assert others  # what is recorded is followed without clients
     assert server.connections == 1
 
 
-async def test_compat_23_delays_grow_to_a_cap_and_clients_are_told(
+async def test_compat_check_23_delays_grow_to_a_cap_and_clients_are_told(
     world: World, server: ReplayServer
 ) -> None:
     ticks = [item for item in recorded_frames() if STREAM in item]
@@ -161,10 +161,10 @@ async def test_compat_23_delays_grow_to_a_cap_and_clients_are_told(
 
         server.refusals = [(503, {})] * 1_000
         await server.drop()
-        await until(lambda: "FEED_DOWN" in one.codes(), timeout_s=10)
-        await until(lambda: has_grown(delays(world.feed)), timeout_s=30)
+        await until(lambda: "FEED_DOWN" in one.codes())
+        await until(lambda: has_grown(delays(world.feed)))
         server.refusals.clear()
-        await until(lambda: "FEED_UP" in one.codes(), timeout_s=10)
+        await until(lambda: "FEED_UP" in one.codes())
         await until(lambda: server.clients and STREAM in server.clients[0].streams)
         live_s = time.monotonic()
         await server.play(ticks[:1])
@@ -172,7 +172,7 @@ async def test_compat_23_delays_grow_to_a_cap_and_clients_are_told(
         failures = len(delays(world.feed))
         await until(lambda: time.monotonic() - live_s > 0.4)
         await server.drop()
-        await until(lambda: len(delays(world.feed)) > failures, timeout_s=5)
+        await until(lambda: len(delays(world.feed)) > failures)
 
     found = delays(world.feed)
     caps = [min(MAX_S, MIN_S * 2**number) for number in range(failures)]

@@ -16,7 +16,7 @@ from marketdata.catalog import InstrumentType
 from marketdata.layer_messages import ToldGap
 from marketdata.publisher import Publisher
 from marketdata.records import Kind
-from tests.brokers.fakes import FakeLayer, tick
+from tests.brokers.fakes import FakeLayer, book, tick
 from tests.marketdata.polling import until
 from tests.marketdata.samples import BOOK
 
@@ -274,3 +274,30 @@ async def test_price_that_a_new_stream_repeats_tells_that_nothing_is_missing() -
 
     assert rig.layer.gaps == []
     await rig.publisher.drain()
+
+
+async def test_followers_of_a_book_alone_are_told_of_a_lost_connection() -> None:
+    rig = Rig()
+    rig.watch.enter(FeedState.LIVE)
+    rig.publisher.publish([structs.replace(book(), time_us=NOW_US - 5)])
+    rig.watch.enter(FeedState.LOST)
+    rig.watch.enter(FeedState.LIVE)
+
+    rig.watch.take([structs.replace(book(), time_us=NOW_US)])
+    await rig.watch.drain()
+
+    assert rig.layer.gaps == [
+        ToldGap(Kind.ORDERBOOK, "EURUSD", NOW_US - 5, NOW_US, "connection lost")
+    ]
+    await rig.publisher.drain()
+
+
+async def test_what_the_feed_is_not_set_up_to_give_has_no_gap() -> None:
+    rig = Rig({(Kind.TICK, "EURUSD"): NOW_US - 9, (Kind.TRADE, "EURUSD"): NOW_US - 9})
+    rig.watch.kinds = {Kind.TICK}
+    await rig.watch.prepare()
+    rig.watch.enter(FeedState.LIVE)
+
+    rig.watch.take([tick(time_us=NOW_US)])
+
+    assert not rig.watch.is_open

@@ -43,7 +43,7 @@ async def server():
         yield server
 
 
-async def test_compat_19_three_subscribes_share_one_socket(server) -> None:
+async def test_compat_check_19_three_subscribes_share_one_socket(server) -> None:
     feed = BinanceFeed(server.address, SUFFIXES)
     feed.follow(followed("BTCUSDT"))
     task = asyncio.create_task(feed.run(lambda records: None))
@@ -55,7 +55,7 @@ async def test_compat_19_three_subscribes_share_one_socket(server) -> None:
     await until(lambda: len(server.requests) == 4)
     pong = await server.clients[0].socket.ping()
 
-    assert await asyncio.wait_for(pong, 5) >= 0
+    assert await asyncio.wait_for(pong, 60) >= 0
     methods = [request["method"] for _, request in server.requests]
     assert methods == ["SUBSCRIBE", "SUBSCRIBE", "UNSUBSCRIBE", "SUBSCRIBE"]
     names = [name for _, request in server.requests for name in request["params"]]
@@ -69,7 +69,9 @@ async def test_compat_19_three_subscribes_share_one_socket(server) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_compat_19_samples_give_records_with_the_right_numbers(server) -> None:
+async def test_compat_check_19_samples_give_records_with_the_right_numbers(
+    server,
+) -> None:
     records: list[Record] = []
     feed = BinanceFeed(server.address, SUFFIXES)
     feed.follow(followed(SYMBOL))
@@ -99,7 +101,7 @@ async def test_compat_19_samples_give_records_with_the_right_numbers(server) -> 
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_compat_19_451_is_a_state_and_asked_again_later(server) -> None:
+async def test_compat_check_19_451_is_a_state_and_asked_again_later(server) -> None:
     server.refusals = [(451, {}), (451, {})]
     feed = BinanceFeed(server.address, {Kind.TICK: "bookTicker"})
     timing = Timing(
@@ -122,7 +124,7 @@ async def test_compat_19_451_is_a_state_and_asked_again_later(server) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_compat_19_clients_get_frames_and_partial_books(server) -> None:
+async def test_compat_check_19_clients_get_frames_and_partial_books(server) -> None:
     await asyncio.to_thread(prepare)
     answers = recorded_answers()
     true = TrueBook(answers[SYMBOL])
@@ -147,8 +149,8 @@ async def test_compat_19_clients_get_frames_and_partial_books(server) -> None:
         ):
             await ask(unified)
             # Its book is followed, and asked for, once somebody wants it.
-            await until(lambda: server.followed("@depth@100ms"), timeout_s=20)
-            await until(lambda: answered(server), timeout_s=20)
+            await until(lambda: server.followed("@depth@100ms"))
+            await until(lambda: answered(server))
             await server.play(FRAMES)
             for payload in payloads("depthUpdate"):
                 true.apply(payload)
@@ -183,21 +185,21 @@ async def ask(client: ClientConnection) -> None:
         "id": 1,
     }
     await client.send(json.dumps(request))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (reply := json.loads(await client.recv())).get("id") != 1:
             pass
     assert reply["rejected"] == []
 
 
 async def last_book(client: ClientConnection, update_id: int) -> dict:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (book := json.loads(await client.recv()))["lastUpdateId"] < update_id:
             pass
     return book
 
 
 async def next_book(client: ClientConnection) -> dict:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             frame = json.loads(await client.recv())
             if frame["type"] == "data" and frame["data"]["type"] == "orderbook":
@@ -206,7 +208,7 @@ async def next_book(client: ClientConnection) -> dict:
 
 async def kinds_of(client: ClientConnection, count: int) -> set[str]:
     kinds: set[str] = set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(kinds) < count:
             frame = json.loads(await client.recv())
             if frame["type"] == "data":

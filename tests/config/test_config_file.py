@@ -37,7 +37,7 @@ def test_read_config_file_reads_every_key(tmp_path: Path) -> None:
     assert config.logging.level == "info"
 
 
-def test_compat_50_credentials_are_read_in_both_places(tmp_path: Path) -> None:
+def test_compat_check_50_credentials_are_read_in_both_places(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         "brokers:\n"

@@ -130,3 +130,57 @@ def test_nothing_else_reads_the_environment() -> None:
     }
 
     assert readers - allowed <= {"config/asgi.py"}
+
+
+FILE = """
+server: {port: 9000, host: 127.0.0.1}
+logging: {level: debug}
+redis: {host: elsewhere, port: 6380}
+brokers:
+  - {name: binance, url: 'ws://b'}
+  - {name: Kraken, url: 'ws://k', enabled: true}
+  - {name: oanda, url: 'http://o', apiKey: k, accountId: a}
+"""
+OF_THE_FILE = {
+    "PORT": 9000,
+    "HOST": "127.0.0.1",
+    "LOG_LEVEL": "DEBUG",
+    "REDIS_URL": "redis://elsewhere:6380/0",
+    "BROKERS_ENABLED": ["kraken", "redis"],
+    "BINANCE_WS_URL": "ws://b",
+    "KRAKEN_WS_URL": "ws://k",
+    "OANDA_URL": "http://o",
+    "OANDA_API_KEY": "k",
+    "OANDA_ACCOUNT_ID": "a",
+}
+
+
+def test_compat_check_50_each_key_of_the_file_has_an_effect(tmp_path: Path) -> None:
+    default = settings_of(tmp_path)
+    values = settings_of(tmp_path, FILE)
+    below = settings_of(
+        tmp_path, "brokers: [{name: oanda, credentials: {apiKey: k, accountId: a}}]"
+    )
+
+    assert {name: values[name] for name in OF_THE_FILE} == OF_THE_FILE
+    assert all(default[name] != value for name, value in OF_THE_FILE.items())
+    assert (below["OANDA_API_KEY"], below["OANDA_ACCOUNT_ID"]) == ("k", "a")
+
+
+def test_compat_check_50_environment_goes_before_each_key(tmp_path: Path) -> None:
+    environment = {
+        "PORT": "9001",
+        "HOST": "127.0.0.2",
+        "LOG_LEVEL": "WARNING",
+        "REDIS_URL": "redis://r:1/0",
+        "BINANCE_WS_URL": "ws://env",
+        "KRAKEN_WS_URL": "ws://env",
+        "OANDA_URL": "http://env",
+        "OANDA_API_KEY": "x",
+        "OANDA_ACCOUNT_ID": "y",
+    }
+
+    values = settings_of(tmp_path, FILE, **environment, BROKERS_ENABLED="simulated")
+
+    assert {name: str(values[name]) for name in environment} == environment
+    assert values["BROKERS_ENABLED"] == ["simulated"]

@@ -7,7 +7,6 @@ only the pool of connections is not, for it would not see what a test has not co
 from collections.abc import Coroutine, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 from django.db import connection
 from psycopg.pq import Format
@@ -16,25 +15,18 @@ from history.array_loaders import register_array_loaders
 from history.candle_bodies import FullCandleBody
 from history.candle_range import CandleRange
 from history.candle_reads import read_candles
+from history.candle_rows import CandleRow
 from history.reader import Plans, Reader
 from history.record_plan import RecordRange, plan_ticks, plan_trades
 from history.series_info import SeriesInfo
-from history.series_query import all_series_of, plan_all_series
+from history.series_query import (
+    Span,
+    all_series_of,
+    plan_all_series,
+    plan_series,
+    series_of,
+)
 from history.statement import Statement
-
-
-class CandleRow(msgspec.Struct, frozen=True):
-    """A candle as it was read, before anything is rounded."""
-
-    time_us: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    ticks: int
-    complete: bool
-    rev: int
 
 
 class TickRow(NamedTuple):
@@ -87,7 +79,10 @@ def select_candles(series_id: int, wanted: CandleRange, now_us: int) -> list[Can
         read_candles(ReaderHere(), series_id, wanted, FullCandleBody, now_us=now_us)
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [CandleRow(*row) for row in rows]
+    return [
+        CandleRow(*values, complete=complete, rev=rev)
+        for *values, complete, rev in rows
+    ]
 
 
 def select_ticks(series_id: int, wanted: RecordRange) -> list[TickRow]:
@@ -101,6 +96,16 @@ def select_trades(series_id: int, wanted: RecordRange) -> list[TradeRow]:
     """Return a page of trades, ascending by time and seq."""
     columns = ("time", "seq", "trade_id", "price", "size", "coalesce(side, 0)")
     return [TradeRow(*row) for row in _rows(plan_trades(series_id, wanted), columns)]
+
+
+def select_series(
+    symbol: str, broker: str = "", *, span: Span | None = None
+) -> SeriesInfo:
+    """Return the series that answers for a canonical symbol, as `series_of` says."""
+    statement = plan_series(symbol, span)
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, statement.parameters)
+        return series_of(cursor.fetchall(), symbol, broker)
 
 
 def select_all_series() -> list[SeriesInfo]:

@@ -9,8 +9,8 @@ from history.changed_ranges import note_changed_ranges
 from history.data_version import LATE_US
 from history.models import Series
 from history.ranges import Range
-from history.series_query import select_series
 from marketdata.timeframes import STORED
+from tests.history.reads import select_series
 from tests.history.storage import (
     DAY_US,
     FAR_US,

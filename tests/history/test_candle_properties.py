@@ -14,11 +14,12 @@ import pytest
 from history.alignment import parse_align
 from history.candle_range import CandleRange
 from history.candle_refresh import refresh_candles
+from history.candle_rows import CandleRow
 from history.columns import TickColumns, TradeColumns, join_imported
 from history.timestamps import to_us
 from marketdata.timeframes import PriceSide, Timeframe
 from tests.history.brute_force import brute_force
-from tests.history.reads import CandleRow, select_candles
+from tests.history.reads import select_candles
 from tests.history.storage import (
     DAY_US,
     FAR_US,

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from history.candle_range import CandleRange
 from history.candle_refresh import refresh_candles
+from history.candle_rows import CandleRow
 from history.changed_ranges import note_changed_ranges
 from history.tick_store import delete_imported_ticks
 from marketdata.timeframes import STORED, PriceSide, Timeframe
-from tests.history.reads import CandleRow, select_candles
+from tests.history.reads import select_candles
 from tests.history.storage import (
     DAY_US,
     FAR_US,

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from history.alignment import parse_align
 from history.candle_range import CandleRange, buckets_of
 from history.candle_refresh import refresh_candles
+from history.candle_rows import CandleRow
 from history.changed_ranges import note_changed_ranges
 from history.data_version import LATE_US, data_version, is_settled, record_version
 from history.record_plan import RecordRange
 from history.series_info import SeriesInfo
-from history.series_query import select_series
 from history.timestamps import to_datetime
 from marketdata.timeframes import PriceSide, Timeframe
-from tests.history.reads import CandleRow, select_candles, select_ticks
+from tests.history.reads import select_candles, select_series, select_ticks
 from tests.history.storage import (
     DAY_US,
     HOUR_US,

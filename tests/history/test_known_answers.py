@@ -21,12 +21,13 @@ from django.db import connection
 
 from history.candle_range import CandleRange
 from history.candle_refresh import refresh_candles
+from history.candle_rows import CandleRow
 from history.candle_sql import WRITE_FROM_SMALLER
 from history.columns import TickColumns, assign_ordinals
 from history.tables import CANDLE_TABLES, PRICE_SIDE_CODES
 from history.timestamps import to_datetime, to_us
 from marketdata.timeframes import STORED, PriceSide, Timeframe
-from tests.history.reads import CandleRow, select_candles
+from tests.history.reads import select_candles
 from tests.history.storage import DAY_US, FAR_US, make_series, store
 
 pytestmark = pytest.mark.django_db

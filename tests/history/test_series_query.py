@@ -5,11 +5,10 @@ from history.changed_ranges import note_changed_ranges
 from history.exceptions import SymbolNotFound
 from history.models import ChangedRange, Series
 from history.series import get_or_create_series
-from history.series_query import select_series
 from marketdata.exceptions import UnknownBroker
 from marketdata.models import Broker, Instrument
 from tests.history.factories import T0, make_broker, make_instrument, store_quotes
-from tests.history.reads import select_all_series
+from tests.history.reads import select_all_series, select_series
 
 pytestmark = pytest.mark.django_db
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from history.models import Series, Tick
-from history.series_query import select_series
 from importer.retention import drop_old_ticks
 from tests.history.factories import T0, fixture_quotes, store_quotes
+from tests.history.reads import select_series
 from tests.history.test_migrations import rows as select
 from tests.history.test_udf_walk import ChartClient, chart
 

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.exceptions import RedisError
 
 from marketdata.clients import Client, Plan
 from marketdata.codes import CloseCode
 from marketdata.connections import Connections
 from marketdata.exceptions import InvalidLayerMessage
+from marketdata.layers import MarketDataChannelLayer
 from marketdata.listed_client import ListedClient, Origin
 from marketdata.process_messages import (
     QUESTIONS,
@@ -172,29 +174,14 @@ async def test_process_that_says_nothing_is_counted(processes, make_layer) -> No
     assert len(asked.answers) + asked.silent == 3
 
 
-async def test_question_that_cannot_be_asked_leaves_no_listener() -> None:
-    layer = AwayLayer()
+async def test_question_without_redis_fails_and_leaves_nothing(prefix) -> None:
+    layer = MarketDataChannelLayer(hosts=["redis://127.0.0.1:1"], prefix=prefix)
 
-    with pytest.raises(ConnectionError):
-        await ask_processes(layer, AskFigures)
+    with pytest.raises((RedisError, OSError, TimeoutError)):
+        await ask_processes(layer, lambda group: AskFigures(group), timeout_s=0.3)
 
-    assert layer.listeners == set()
-
-
-class AwayLayer:
-    """A layer whose Redis takes a listener, and then is away."""
-
-    def __init__(self) -> None:
-        self.listeners: set[str] = set()
-
-    async def listen(self, group: str, listener: object) -> None:
-        self.listeners.add(group)
-
-    async def stop_listening(self, group: str) -> None:
-        self.listeners.discard(group)
-
-    async def count_listeners(self, group: str) -> int:
-        raise ConnectionError
+    assert layer._get_layer().listeners == {}
+    await layer.flush()
 
 
 def test_what_is_no_question_is_refused() -> None:

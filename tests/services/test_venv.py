@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import json
+import os
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -84,14 +86,14 @@ def write_python(folder: Path, refused: str) -> str:
     return str(script)
 
 
-def test_ensure_venv_first_call_installs_and_second_runs_nothing(
-    repository, monkeypatch
-):
+def test_ensure_venv_first_call_installs_and_second_is_quick(repository):
     assert venv.ensure_venv(repository=repository) is True
     assert installed_version(repository) == "1.0"
 
-    monkeypatch.setattr(venv, "run", None)
+    begin_s, children = time.process_time(), os.times().children_user
     assert venv.ensure_venv(repository=repository) is False
+    assert time.process_time() - begin_s < 0.2
+    assert os.times().children_user == children  # it has started nothing
 
 
 @pytest.mark.usefixtures("quick")

@@ -18,7 +18,19 @@ from marketdata.web_processes import LISTENING, WebProcesses
 
 class Command(UsageCommand):
     help = "Serve WebSocket clients and HTTP. SIGTERM ends it cleanly, twice at once."
-    requires_system_checks = ()
+    epilog = """\
+Settings are read from the environment, from .env and from the configuration file; the
+defaults of host and port are HOST and PORT. LOG_FORMAT=json gives the log as JSON.
+Exit codes: 0 stopped by SIGTERM or Ctrl-C, with clients told to come back; 1 failed
+(the port is taken), 64 wrong usage, 130 stopped by Ctrl-C before it served, and at
+once by the second one.
+
+examples:
+  manage.py serve
+  manage.py serve --host 0.0.0.0 --port 8080 --processes 4
+  manage.py serve --only ws --port 8081
+"""
+    when_stopped = "it did not serve yet"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=settings.HOST)

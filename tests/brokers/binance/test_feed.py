@@ -194,7 +194,7 @@ async def test_run_socket_that_ends_before_the_next_one_follows_leaves_a_gap(
     assert not running.task.done()
 
 
-async def test_run_moves_to_another_socket_before_the_broker_closes(
+async def test_compat_check_19_another_socket_takes_over_before_24_hours(
     server: ReplayServer, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lane, "OVERLAP_S", 0.05)
@@ -226,15 +226,6 @@ async def test_run_keeps_its_socket_while_no_other_is_to_be_had(
     await until(lambda: running.records)
 
     assert not running.task.done()
-
-
-def prices(records: list[Record]) -> list[tuple[float, float]]:
-    return [(item.bid, item.ask) for item in records if isinstance(item, Tick)]
-
-
-def bid_and_ask(frame: str) -> tuple[float, float]:
-    data = json.loads(frame)["data"]
-    return float(data["b"]), float(data["a"])
 
 
 async def test_run_more_streams_than_one_connection_takes_use_another(
@@ -409,3 +400,12 @@ async def test_run_recording_gives_the_records_of_followed_streams_in_order(
     await until(lambda: len(running.records) >= len(expected))
 
     assert [(tick.bid, tick.ask) for tick in running.records] == expected
+
+
+def prices(records: list[Record]) -> list[tuple[float, float]]:
+    return [(item.bid, item.ask) for item in records if isinstance(item, Tick)]
+
+
+def bid_and_ask(frame: str) -> tuple[float, float]:
+    data = json.loads(frame)["data"]
+    return float(data["b"]), float(data["a"])

@@ -58,7 +58,7 @@ async def test_compat_check_6_authenticate_is_answered_once_by_the_broker(
     assert len(answers) == 6
 
 
-async def test_compat_checks_14_and_17_private_feed_is_preferred_and_for_its_owner_only(
+async def test_compat_check_14_and_17_private_feed_is_preferred_and_for_its_owner_only(
     market: Market, oanda: OandaMarket
 ) -> None:
     async with trader(market) as alice, trader(market) as bob, trader(market) as all_:
