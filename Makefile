@@ -1,6 +1,8 @@
 # Everything starts here; `make` lists it.
 PYTHON ?= python3
 VENV := .venv/bin
+# Tests mostly wait. What a module's tests share is started in one worker only.
+WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run dev test fuzz fuzz-ws check fmt bench bench-fanout chaos lock clean venv
 
@@ -15,7 +17,7 @@ dev: venv  ## the same; web and feeds restart when a source file changes
 
 test: venv check  ## lint, types and all tests, against real services
 	@$(VENV)/python -m config.launch exec -- \
-	    $(VENV)/python -m $(if $(ARGS),pytest $(ARGS),tests.all)
+	    $(VENV)/python -m pytest $(or $(ARGS),$(WORKERS))
 
 fuzz: venv  ## ask REST thousands of things by its schema
 	@$(VENV)/python -m config.launch exec -- env FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) \

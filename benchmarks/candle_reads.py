@@ -7,18 +7,18 @@ a tick in every chunk. Fails if ten years of 12h take 30 ms. Works in a scratch 
 of its own.
 """
 
-import argparse
 import asyncio
 import os
 import statistics
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import django
 
+from benchmarks.command_line import parser_of, run_benchmark
 from marketdata.durations import DAY_US
+from services.command_line import Parser
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("SECRET_KEY", "benchmark")
@@ -145,9 +145,7 @@ async def measure(series_id: int, runs: int) -> float:
 
 def main() -> int:
     """Measure in a scratch database; return 1 if the limit is not kept."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=30)
-    runs = parser.parse_args().runs
+    runs = parser().parse_args().runs
     name = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = f"bench_reads_{os.getpid()}"
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
@@ -158,5 +156,12 @@ def main() -> int:
     return int(limited_ms > MAX_MS)
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of("candle_reads", __doc__, "", "--runs 5")
+    result.add_argument("--runs", type=int, default=30)
+    return result
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main, "candle_reads")

@@ -24,6 +24,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import services
+from benchmarks.command_line import parser_of, run_benchmark
+from services.command_line import Parser
 
 # What names another's services, or fixes their ports.
 OTHERS = ("DATABASE_URL", "REDIS_URL", "SERVICES_PG_PORT", "SERVICES_REDIS_PORT")
@@ -65,11 +67,16 @@ def own_services() -> Iterator[None]:
             services.down(purge=True)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--rate", type=float, default=5_000.0, help="ticks a second")
-    parser.add_argument(
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of("chaos", __doc__, "", "--minutes 2 --rate 1000")
+    result.add_argument("--minutes", type=float, default=10.0)
+    result.add_argument("--rate", type=float, default=5_000.0, help="ticks a second")
+    result.add_argument(
         "--trading", type=int, default=200, help="symbols that have trades"
     )
-    sys.exit(run(parser.parse_args()))
+    return result
+
+
+if __name__ == "__main__":
+    run_benchmark(lambda: run(parser().parse_args()), "chaos")

@@ -8,7 +8,6 @@ series: what PostgreSQL alone takes. Both begin with empty tables; the start of 
 interpreter and connecting are not counted.
 """
 
-import argparse
 import io
 import json
 import os
@@ -23,6 +22,9 @@ from urllib.parse import urlsplit
 import django
 import psycopg
 from psycopg import sql
+
+from benchmarks.command_line import parser_of, run_benchmark
+from services.command_line import Parser
 
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOADS = ROOT / "tests" / "payloads" / "dukascopy"
@@ -138,11 +140,7 @@ def decode_day(order):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--source", default=f"bi5-dir:{PAYLOADS}")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser().parse_args()
     with scratch_database():
         figures = measure(options.source, options.runs)
     if options.json:
@@ -151,5 +149,16 @@ def main() -> None:
         print("\n".join(f"{name}: {value}" for name, value in figures.items()))
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of(
+        "import_day", __doc__, "", "--runs 1 --source bi5-dir:/data/dukascopy --json"
+    )
+    result.add_argument("--runs", type=int, default=5)
+    result.add_argument("--source", default=f"bi5-dir:{PAYLOADS}")
+    result.add_argument("--json", action="store_true")
+    return result
+
+
 if __name__ == "__main__":
-    main()
+    run_benchmark(main, "import_day")

@@ -24,9 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.command_line import parser_of, run_benchmark
 from benchmarks.import_day import OTHER_SERIES, ROOT, now_us, scratch_database
 from importer.bi5 import ROW
 from importer.hours import HOUR_MS
+from services.command_line import Parser
 
 MONTH = "2019-01"
 DAYS = 31
@@ -200,12 +202,7 @@ def decode_month(folder: Path):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--workers", type=int)
-    parser.add_argument("--files", type=Path)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser().parse_args()
     with tempfile.TemporaryDirectory(prefix="import-month-") as scratch:
         folder = options.files or Path(scratch)
         make_files(folder)
@@ -218,5 +215,17 @@ def main() -> None:
         print("\n".join(f"{name}: {value}" for name, value in figures.items()))
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of(
+        "import_month", __doc__, "", "--runs 1 --workers 2 --files var/month --json"
+    )
+    result.add_argument("--runs", type=int, default=3)
+    result.add_argument("--workers", type=int)
+    result.add_argument("--files", type=Path)
+    result.add_argument("--json", action="store_true")
+    return result
+
+
 if __name__ == "__main__":
-    main()
+    run_benchmark(main, "import_month")

@@ -8,7 +8,6 @@ but what is known of hours and holes. `manage.py import_ticks` runs in a process
 own; its peak is what Linux says of it at its end (VmHWM).
 """
 
-import argparse
 import io
 import json
 import os
@@ -17,11 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.command_line import parser_of, run_benchmark
 from benchmarks.import_day import ROOT, now_us, scratch_database
 from benchmarks.import_month import RUN
 from history.timestamps import to_datetime
 from importer.hours import HourRange, day_text, parse_range
 from marketdata.durations import HOUR_US
+from services.command_line import Parser
 
 FIRST_YEAR = 2000
 LIMIT_MB = 400
@@ -68,9 +69,7 @@ def measure(folder: Path, hours: HourRange) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--years", type=int, default=20)
-    years = parser.parse_args().years
+    years = parser().parse_args().years
     hours = parse_range(
         f"{FIRST_YEAR}-01-01", f"{FIRST_YEAR + years - 1}-12-31", now_us=now_us()
     )
@@ -82,5 +81,12 @@ def main() -> None:
     print("\n".join(f"{name}: {value}" for name, value in figures.items()))
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of("import_years", __doc__, "", "--years 2")
+    result.add_argument("--years", type=int, default=20)
+    return result
+
+
 if __name__ == "__main__":
-    main()
+    run_benchmark(main, "import_years")

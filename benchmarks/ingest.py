@@ -10,9 +10,7 @@ load on the machine changes little: 1,000,000 / (us per frame) is what one core 
 Fails if bookTicker is below LIMIT_PER_S.
 """
 
-import argparse
 import os
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -24,6 +22,9 @@ import django
 import uvloop
 from django.conf import settings
 from django.db import connection
+
+from benchmarks.command_line import parser_of, run_benchmark
+from services.command_line import Parser
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("SECRET_KEY", "benchmark")
@@ -137,7 +138,12 @@ def run(count: int) -> int:
         connection.creation.destroy_test_db(settings.DATABASES["default"]["NAME"], 0)
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of("ingest", __doc__, "", "--frames 6000")
+    result.add_argument("--frames", type=int, default=60_000)
+    return result
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=60_000)
-    sys.exit(run(parser.parse_args().frames))
+    run_benchmark(lambda: run(parser().parse_args().frames), "ingest")

@@ -6,13 +6,14 @@ Statistics are kept by the writers, so the answer must not depend on how much th
 fails if the median of either form takes 50 ms. Works in a scratch database of its own.
 """
 
-import argparse
 import os
 import statistics
-import sys
 import time
 
 import django
+
+from benchmarks.command_line import parser_of, run_benchmark
+from services.command_line import Parser
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("SECRET_KEY", "benchmark")
@@ -94,9 +95,7 @@ def measure(runs: int) -> float:
 
 def main() -> int:
     """Measure in a scratch database; return 1 if the limit is not kept."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=30)
-    runs = parser.parse_args().runs
+    runs = parser().parse_args().runs
     name = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = f"bench_metadata_{os.getpid()}"
     setup_test_environment()  # allows the client's host
@@ -109,5 +108,12 @@ def main() -> int:
     return int(longest_ms > MAX_MS)
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of("metadata", __doc__, "", "--runs 5")
+    result.add_argument("--runs", type=int, default=30)
+    return result
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main, "metadata")

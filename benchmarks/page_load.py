@@ -9,10 +9,8 @@ DATABASE_URL and REDIS_URL. Wall times grow with other load on the machine; CPU 
 does not.
 """
 
-import argparse
 import asyncio
 import os
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -20,6 +18,9 @@ from uuid import uuid4
 import django
 from django.conf import settings
 from django.db import connection
+
+from benchmarks.command_line import parser_of, run_benchmark
+from services.command_line import Parser
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("SECRET_KEY", "benchmark")
@@ -104,9 +105,12 @@ def main(seconds: float) -> int:
         connection.creation.destroy_test_db(settings.DATABASES["default"]["NAME"], 0)
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of("page_load", __doc__, "", "--seconds 5")
+    result.add_argument("--seconds", type=float, default=15)
+    return result
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seconds", type=float, default=15)
-    sys.exit(main(parser.parse_args().seconds))
+    run_benchmark(lambda: main(parser().parse_args().seconds), "page_load")

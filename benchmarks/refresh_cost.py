@@ -8,15 +8,16 @@ building all candles anew. Also prints the speed of COPY, and the refresh of 200
 of which one minute each has ended. Works in a scratch database of its own.
 """
 
-import argparse
 import os
 import statistics
-import sys
 import time
 
 import django
 import msgspec
 import numpy as np
+
+from benchmarks.command_line import parser_of, run_benchmark
+from services.command_line import Parser
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("SECRET_KEY", "benchmark")
@@ -187,9 +188,7 @@ def refresh_minutes(runs: int) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
+    runs = parser().parse_args().runs
     name = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = f"bench_refresh_{os.getpid()}"
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
@@ -203,5 +202,12 @@ def main() -> int:
     return int(ratio > MAX_RATIO or share > MAX_SHARE)
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of("refresh_cost", __doc__, "", "--runs 2")
+    result.add_argument("--runs", type=int, default=5)
+    return result
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main, "refresh_cost")

@@ -9,19 +9,20 @@ without middleware on our server. The peer is a script for node that serves `SQL
 `DATABASE_URL` on `PORT`. Fails if a limit is missed.
 """
 
-import argparse
 import contextlib
 import http.client
 import math
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
 import django
 import msgspec
 import psycopg
+
+from benchmarks.command_line import parser_of, run_benchmark
+from services.command_line import Parser
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
@@ -50,9 +51,7 @@ ADDRESS = "/api/candles?symbol=EURUSD&timeframe=1m&from={}&to={}".format(*ENDS)
 
 def main() -> int:
     """Print the medians of all rounds; return 1 if a limit is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    rounds = parser().parse_args().rounds
     peer = os.environ.get("BENCH_PEER", "")
     name = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = "benchmark_rest"
@@ -209,5 +208,12 @@ def tag_of(server: Server) -> str:
     return response.headers["ETag"]
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    result = parser_of("rest", __doc__, "", "--rounds 1")
+    result.add_argument("--rounds", type=int, default=5)
+    return result
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main, "rest")

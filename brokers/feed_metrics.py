@@ -25,6 +25,7 @@ _COUNTERS = {
     "unstored": ("marketdata_rows_dropped", "Lost on their way to the database."),
     "replayed": ("marketdata_rows_replayed", "Stored for processes that had died."),
 }
+_UP = ("live", "idle")
 
 
 def feed_metrics(
@@ -38,8 +39,8 @@ def feed_metrics(
     families = [
         gauge(
             "marketdata_feed_up",
-            "1 while the broker's records arrive.",
-            float(counts.state == "live"),
+            "1 while the broker's records arrive, or nobody wants any.",
+            float(counts.state in _UP),
             labels,
         ),
         gauge(

@@ -38,12 +38,13 @@ class FeedRow(msgspec.Struct, frozen=True):
     `success`, `warning`, `danger`, or empty for a feed that is not to run. ``since`` is
     when it entered the state; of one that does not run, ``live_until`` is until when it
     reached its broker; None where it is not known. ``holder`` is the active process,
-    `host:pid`.
+    `host:pid`. ``has_switch`` is False of a source that is no broker, as `redis`.
     """
 
     broker: str
     title: str
     is_simulated: bool
+    has_switch: bool
     switch: bool | None
     is_enabled: bool
     state: str
@@ -61,7 +62,9 @@ def feed_rows(
     configured: Collection[str],
     known: Collection[str],
 ) -> list[FeedRow]:
-    """Return the feeds of the brokers that have a program, by name.
+    """Return the feeds of the brokers that have a program, by name; then others.
+
+    Those are sources without a row that run or are configured.
 
     Args:
         rows: of ``SELECT_FEEDS``.
@@ -70,7 +73,10 @@ def feed_rows(
         known: the brokers that have a program.
     """
     rows = list(rows)
-    enabled = enabled_brokers(configured, {row[0]: row[3] for row in rows})
+    switches = {row[0]: row[3] for row in rows}
+    enabled = enabled_brokers(configured, switches)
+    others = {*feeds, *(name for name in configured if name in known)} - set(switches)
+    rows += [(name, name, False, None, "", *[None] * 4) for name in sorted(others)]
     found = []
     for name, title, is_simulated, switch, holder, is_held, *stored in rows:
         figures = feeds.get(name)
@@ -83,6 +89,7 @@ def feed_rows(
                 broker=name,
                 title=title,
                 is_simulated=is_simulated,
+                has_switch=name in switches,
                 switch=switch,
                 is_enabled=name in enabled,
                 state=state,

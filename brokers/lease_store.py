@@ -37,7 +37,7 @@ SET epoch = GREATEST(epoch + 1, %(epoch)s),
 WHERE broker_id IN (
         -- Its recorder locks the row while it stores: it lives, and shall go on.
         SELECT broker_id
-        FROM brokers_feed
+        FROM {table}
         WHERE broker_id = %(broker)s
         FOR NO KEY UPDATE SKIP LOCKED
     )

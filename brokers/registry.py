@@ -4,14 +4,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from django.utils.module_loading import import_string
+
 from brokers.binance.feed import BinanceFeed
 from brokers.binance.rest import BinanceRest
 from brokers.binance.streams import stream_suffixes
 from brokers.exceptions import UnknownAdapter
 from brokers.feed import Feed
 from brokers.kraken.feed import KrakenFeed
-from brokers.oanda.feed import global_feed as oanda_feed
-from brokers.oanda.feed import private_feed as private_oanda_feed
 from brokers.redis.feed import RedisFeed
 from brokers.redis.upstream import Upstream
 from brokers.replay.feed import ReplayFeed
@@ -112,8 +112,16 @@ def _replay(settings: Any) -> Feed:
     return ReplayFeed(options, pages, close=reader.close)
 
 
+# Imported when it is built: no other feed needs aiohttp, a tenth of a start.
+def _oanda(settings: Any) -> Feed:
+    feed: Feed = import_string("brokers.oanda.feed.global_feed")(settings)
+    return feed
+
+
 def _private_oanda(settings: Any, credentials: Credentials) -> Feed:
-    return private_oanda_feed(settings, credentials.reveal())
+    build = import_string("brokers.oanda.feed.private_feed")
+    feed: Feed = build(settings, credentials.reveal())
+    return feed
 
 
 def _simulated(settings: Any) -> Feed:
@@ -140,7 +148,7 @@ def _mock(mock: type[BinanceMock | OandaMock], period_s: float) -> Adapter:
 _ADAPTERS = {
     "binance": Adapter(_binance),
     "kraken": Adapter(lambda settings: KrakenFeed(settings.KRAKEN_WS_URL)),
-    "oanda": Adapter(oanda_feed, _private_oanda, ("apiKey", "accountId")),
+    "oanda": Adapter(_oanda, _private_oanda, ("apiKey", "accountId")),
     "redis": Adapter(_redis),
     "replay": Adapter(_replay),
     "simulated": Adapter(_simulated),

@@ -24,6 +24,7 @@ django_application = get_asgi_application()
 
 # These need Django set up. Its pages come now, not in the loop at the first request.
 import config.urls  # noqa: E402, F401
+from brokers.enabled_metrics import enabled_metrics  # noqa: E402
 from config.accounts import make_accounts, make_connection_limits  # noqa: E402
 from config.request_ids import request_id_of, with_request_id  # noqa: E402
 from config.sides import HealthApplication, refuse_websocket  # noqa: E402
@@ -79,7 +80,7 @@ def make_rest(accounts: Accounts) -> RestApplication:
         ),
         allowed_origins=settings.ALLOWED_ORIGINS,
         cache=AnswerCache(settings.REST_CACHE_BYTES),
-        shared_metrics=[import_metrics],
+        shared_metrics=[import_metrics, enabled_metrics],
     )
     return RestApplication(services, "config.rest_urls")
 

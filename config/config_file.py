@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.core.exceptions import ImproperlyConfigured
 
 # What each broker speaks, and what it wants to be shown: `type` and `auth` of A-CF-01.
 # They choose nothing, so a file that says something else is in error.
@@ -89,7 +90,7 @@ class FileConfig(msgspec.Struct, forbid_unknown_fields=True):
     redis: RedisConfig = msgspec.field(default_factory=RedisConfig)
 
 
-class InvalidConfigFile(Exception):
+class InvalidConfigFile(ImproperlyConfigured):
     """Raised when the file is not YAML or has a key or value that we do not know."""
 
     code = "INVALID_CONFIG_FILE"

@@ -1,6 +1,9 @@
 """How Django reaches the database."""
 
+import warnings
 from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 
@@ -18,10 +21,19 @@ def default() -> dict[str, Any]:
 
     With the dummy every query raises ImproperlyConfigured, which REST answers with
     503 DATABASE_ERROR, and the server goes on streaming.
+
+    Raises:
+        ImproperlyConfigured: DATABASE_URL is of something else than PostgreSQL.
     """
     if not env.DATABASE_URL:
         return {"ENGINE": "django.db.backends.dummy"}
-    config: dict[str, Any] = env.env.db_url_config(env.DATABASE_URL)
+    with warnings.catch_warnings(action="ignore"):
+        config: dict[str, Any] = env.env.db_url_config(env.DATABASE_URL)
+    if config.get("ENGINE") != "django.db.backends.postgresql":
+        scheme = env.DATABASE_URL.partition(":")[0]  # the rest may have a password
+        raise ImproperlyConfigured(
+            f"expected postgres://... in DATABASE_URL, found {scheme!r:.20}"
+        )
     options: dict[str, Any] = {"connect_timeout": env.DB_CONNECT_TIMEOUT_S}
     if env.DB_POOL_MAX:
         options["pool"] = {

@@ -6,6 +6,7 @@ another one).
 """
 
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -13,15 +14,25 @@ from config.config_file import BrokerConfig, read_config_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+
+class _Env(environ.Env):
+    """The environment; a number that is none is told by its name."""
+
+    def get_value(self, var: str, *args: Any, **options: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **options)
+        except ValueError as exc:
+            found = self.ENVIRON[var]
+            raise environ.ImproperlyConfigured(
+                f"expected a number in {var}, found {found!r}"
+            ) from exc
+
+
+env = _Env()
 env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")))
 
 CONFIG_FILE = Path(env.str("CONFIG_FILE", str(BASE_DIR / "config" / "config.yaml")))
 config_file = read_config_file(CONFIG_FILE)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text else None
 
 
 # --- Server -------------------------------------------------------------------------
@@ -69,9 +80,9 @@ JWT_SECRET = env.str("JWT_SECRET", "")
 JWT_PUBLIC_KEY = env.str("JWT_PUBLIC_KEY", "")
 # Of plan `anonymous`; None leaves it to the plan's row in the admin. 0: no limit, but
 # for subscriptions.
-MAX_SUBSCRIPTIONS = _number(env.str("MAX_SUBSCRIPTIONS", ""))
-WS_REQUESTS_PER_S = _number(env.str("WS_REQUESTS_PER_S", ""))
-REST_REQUESTS_PER_MIN = _number(env.str("REST_REQUESTS_PER_MIN", ""))
+MAX_SUBSCRIPTIONS = env.int("MAX_SUBSCRIPTIONS", None)
+WS_REQUESTS_PER_S = env.int("WS_REQUESTS_PER_S", None)
+REST_REQUESTS_PER_MIN = env.int("REST_REQUESTS_PER_MIN", None)
 # 0: no limit.
 WS_MAX_MALFORMED = env.int("WS_MAX_MALFORMED", 100)
 WS_MAX_CONNECTIONS = env.int("WS_MAX_CONNECTIONS", 10_000)

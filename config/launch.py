@@ -14,9 +14,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -25,7 +22,14 @@ import honcho.manager
 from honcho.environ import parse_procfile
 
 import services
+from config.announcing import announce
 from config.dotenv import join_block, parse_lines, split_block
+from services.command_line import (
+    EX_INTERRUPTED,
+    Parser,
+    run_to_its_end,
+    stopped_cleanly,
+)
 from services.page import ensure_page
 from services.paths import write_private
 from services.ports import describe_owner, is_free
@@ -38,19 +42,35 @@ SAMPLE_DAY = BASE_DIR / "tests" / "payloads" / "dukascopy"
 RESTARTED = ("web", "feeds")
 SOURCES = ("brokers", "config", "history", "importer", "marketdata")
 DRAIN_S = 15  # a feed may take 10 s to store what it has read
+EPILOG = """\
+Exit codes: 0 stopped by Ctrl-C once all runs, 1 failed, 64 wrong usage, 130 stopped by
+Ctrl-C during the set-up; else that of the command, or of the process that ended.
+
+examples:
+  python -m config.launch run
+  python -m config.launch exec pytest tests/config
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command named on the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m config.launch", description=__doc__
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+    options = parser().parse_args(arguments)
+    return stopped_cleanly(lambda: run_command(options), "launch")
+
+
+def parser() -> Parser:
+    """Return the parser; examples are in its epilogue."""
+    result = Parser(prog="python -m config.launch", description=__doc__, epilog=EPILOG)
+    commands = result.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="set up and run everything")
     commands.add_parser("dev", help="the same, restarting on source changes")
     execute = commands.add_parser("exec", help="run a command beside the services")
     execute.add_argument("argv", nargs="+")
-    options = parser.parse_args(arguments)
+    return result
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Run the command that the options name; return its exit code."""
     try:
         if options.command == "exec":
             return run_beside_services(options.argv)
@@ -58,10 +78,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (services.ServicesError, LaunchError) as exc:
         print(f"launch: error ({exc.code}): {exc}", file=sys.stderr)
     except subprocess.CalledProcessError as exc:
-        print(
-            f"launch: {shlex.join(exc.cmd)} ended with {exc.returncode}",
-            file=sys.stderr,
-        )
+        if exc.returncode == EX_INTERRUPTED:  # it has the same terminal
+            raise KeyboardInterrupt from exc
+        text = f"{shlex.join(exc.cmd)} ended with {exc.returncode}"
+        print(f"launch: {text}", file=sys.stderr)
     return 1
 
 
@@ -83,7 +103,7 @@ def run_beside_services(argv: list[str]) -> int:
             # Tests start hundreds of processes; each would compile all that we have.
             "PYTHONDONTWRITEBYTECODE": "",
         }
-        return subprocess.run(argv, env={**os.environ, **urls, **defaults}).returncode
+        return run_to_its_end(argv, env={**os.environ, **urls, **defaults})
 
 
 def run_server(*, restart: bool) -> int:
@@ -194,7 +214,8 @@ def supervise(login: str, *, restart: bool) -> int:
         if restart and name in RESTARTED:
             command = watched(command)
         manager.add_process(name, command, env=environ, cwd=str(BASE_DIR))
-    threading.Thread(target=announce, args=(login,), daemon=True).start()
+    hello = (os.environ["PORT"], login)
+    threading.Thread(target=announce, args=hello, daemon=True).start()
     manager.loop()
     # Stopped by a signal is how this command is meant to end.
     return 0 if manager.returncode in (130, 143) else manager.returncode
@@ -204,32 +225,6 @@ def watched(command: str) -> str:
     """Return the command that runs another and restarts it on source changes."""
     argv = ["watchfiles", "--filter", "python", "--sigint-timeout", str(DRAIN_S)]
     return "exec " + shlex.join([*argv, command.removeprefix("exec "), *SOURCES])
-
-
-def announce(login: str) -> None:
-    """Print the addresses once the web process answers."""
-    host = f"127.0.0.1:{os.environ['PORT']}"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"http://{host}/health/live", timeout=1).close()
-            break
-        except urllib.error.HTTPError:
-            break
-        except OSError:
-            time.sleep(0.1)
-    else:
-        print(f"launch: nothing answers at {host} after 60 s", file=sys.stderr)
-        return
-    print(
-        f"\n  Page       http://{host}/"
-        f"\n  WebSocket  ws://{host}/"
-        f"\n  REST       http://{host}/api/candles?symbol=EURUSD&timeframe=1h"
-        "&from=1549238400&to=1549324799"
-        f"\n  Admin      http://{host}/admin/  {login}"
-        "\n  Stop with Ctrl-C\n",
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ A change before the last minute that was built raises the series' revision in th
 transaction, so whoever kept those candles learns it. What is appended does not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from django.db import connection, transaction
@@ -66,7 +66,11 @@ class RefreshReport(msgspec.Struct, kw_only=True):
 
 
 def refresh_candles(
-    series_ids: Sequence[int] | None = None, *, now_us: int, wait: bool = True
+    series_ids: Sequence[int] | None = None,
+    *,
+    now_us: int,
+    wait: bool = True,
+    on_computed: Callable[[int], None] = lambda length_us: None,
 ) -> RefreshReport:
     """Compute the candles of all noted ranges that are due.
 
@@ -78,23 +82,27 @@ def refresh_candles(
         now_us: notes due later are left alone.
         wait: False leaves a series that another refresh is working on to it and to the
             next run, instead of waiting.
+        on_computed: called with the summed length of ranges in us, whenever theirs are
+            computed; to be committed yet.
     """
     report = RefreshReport()
     busy: set[int] = set()
-    for batch in _batches(_select_due(series_ids, now_us)):
+    for batch in _batches(select_due(series_ids, now_us)):
         has_more = True
         while has_more:
             # Durable: within another transaction the locks of all batches would pile
             # up, in no order.
             with transaction.atomic(durable=True), connection.cursor() as cursor:
                 locked = lock_candles(cursor, batch, wait=wait)
-                has_more = _refresh_locked(cursor, locked, now_us, report)
+                has_more = _refresh_locked(
+                    cursor, locked, now_us, report, on_computed=on_computed
+                )
             busy |= set(batch).difference(locked)
     report.busy = len(busy)
     return report
 
 
-def _select_due(series_ids: Sequence[int] | None, now_us: int) -> list[tuple[int, int]]:
+def select_due(series_ids: Sequence[int] | None, now_us: int) -> list[tuple[int, int]]:
     """Return (series id, summed length in us) of what is due, least work first."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -127,7 +135,12 @@ def _batches(due: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
 
 
 def _refresh_locked(
-    cursor: Cursor, series_ids: Sequence[int], now_us: int, report: RefreshReport
+    cursor: Cursor,
+    series_ids: Sequence[int],
+    now_us: int,
+    report: RefreshReport,
+    *,
+    on_computed: Callable[[int], None],
 ) -> bool:
     """Refresh what one transaction may cover; return True if more may be left."""
     notes, has_more = _take_notes(cursor, series_ids, now_us)
@@ -141,6 +154,7 @@ def _refresh_locked(
     revised: set[int] = set()
     for window in windows(ranges):
         revised |= _refresh_window(cursor, window, dropped, frontiers, report)
+        on_computed(sum(item.end_us - item.start_us for item in window))
     raise_revisions(cursor, revised)
     report.revised += len(revised)
     report.series += len({item.series_id for item in ranges})

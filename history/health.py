@@ -5,7 +5,9 @@ database that accepts connections and says nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -120,19 +122,29 @@ class ReadyzView(ReadyView):
 class SharedCheck(Generic[Found]):
     """A check that runs once at a time, however many ask: each waits for its result.
 
-    Called often, it would otherwise take as many connections as it is asked.
+    Called often, it would otherwise take as many connections as it is asked. It begins
+    ``pause_s`` after it last began at the soonest; who asks before waits for that.
     """
 
-    def __init__(self, check: Callable[[], Awaitable[Found]]) -> None:
+    def __init__(
+        self, check: Callable[..., Awaitable[Found]], *, pause_s: float = 0
+    ) -> None:
         self._check = check
+        self._pause_s = pause_s
+        self._begun_s = -inf
         self._running: asyncio.Future[Found] | None = None
 
-    async def __call__(self) -> Found:
-        """Return what the check returns."""
+    async def __call__(self, *given: Any) -> Found:
+        """Return what the check returns; it is given what the first who asks gives."""
         running = self._running
         if running is None or running.done() or not _is_of_this_loop(running):
-            running = self._running = asyncio.ensure_future(self._check())
+            running = self._running = asyncio.ensure_future(self._run(given))
         return await asyncio.shield(running)
+
+    async def _run(self, given: Sequence[Any]) -> Found:
+        await asyncio.sleep(self._begun_s + self._pause_s - time.monotonic())
+        self._begun_s = time.monotonic()
+        return await self._check(*given)
 
 
 def _is_of_this_loop(future: asyncio.Future[Any]) -> bool:

@@ -6,6 +6,7 @@ whichever process of a shared port answers.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import psycopg
@@ -22,15 +23,19 @@ from redis.exceptions import RedisError
 from history.api_errors import json_response
 from history.api_schema import documented_status
 from history.exceptions import DatabaseUnavailable
-from history.health import SharedCheck, StatusView
-from history.rest_services import RestServices
+from history.health import CHECK_TIMEOUT_S, SharedCheck, StatusView
+from history.reader import Reader
+from history.rest_services import RestServices, SharedMetrics
 from marketdata.metric_families import Family, gauge, merge
 from marketdata.own_metrics import own_metrics
 from marketdata.process_messages import AskMetrics, ProcessMetrics
 from marketdata.process_talk import ask_processes
 
 # Media types of Prometheus's formats; `*/*` and JSON get server A's.
-_FORMATS = ("text/plain", "application/openmetrics-text")
+_TEXT, _OPENMETRICS = _FORMATS = ("text/plain", "application/openmetrics-text")
+# The addresses have no limit: all processes are asked, and all is written down, once in
+# this time at most, however often somebody asks.
+PAUSE_S = 0.1
 _SILENT = "Processes that were asked and did not answer; -1: Redis is away."
 
 log = structlog.get_logger(__name__)
@@ -96,10 +101,17 @@ async def _ask_processes() -> tuple[Sequence[ProcessMetrics], int]:
     return found, silent
 
 
-_processes = SharedCheck(_ask_processes)
+_processes = SharedCheck(_ask_processes, pause_s=PAUSE_S)
 
 
 async def _prometheus_text(accept: str, services: RestServices) -> HttpResponse:
+    form = _OPENMETRICS if _OPENMETRICS in accept else _TEXT
+    text, content_type = await _texts[form](services)
+    return HttpResponse(text, content_type=content_type)
+
+
+async def _make_text(form: str, services: RestServices) -> tuple[bytes, str]:
+    """Return all metrics as a text, and its media type."""
     (processes, silent), shared = await asyncio.gather(_processes(), _shared(services))
     shared.append(gauge("marketdata_processes_silent", _SILENT, silent))
     parts: list[tuple[Mapping[str, str], Iterable[Family]]] = [
@@ -107,19 +119,30 @@ async def _prometheus_text(accept: str, services: RestServices) -> HttpResponse:
     ]
     registry = CollectorRegistry()
     registry.register(_Merged(merge([*parts, ({}, shared)])))
-    encode, content_type = choose_encoder(accept)
-    return HttpResponse(encode(registry), content_type=content_type)
+    # Of the client's own words it raises errors.
+    encode, content_type = choose_encoder(form)
+    return encode(registry), content_type
+
+
+_texts = {
+    form: SharedCheck(partial(_make_text, form), pause_s=PAUSE_S) for form in _FORMATS
+}
 
 
 async def _shared(services: RestServices) -> list[Family]:
     """Return what the database tells, nothing while it is away."""
-    families: list[Family] = []
-    for read in services.shared_metrics:
-        try:
-            families += await read(services.lookups)
-        except (DatabaseUnavailable, psycopg.Error) as exc:
-            log.warning("metrics lack what the database knows", error=repr(exc))
-    return families
+    parts = [_read(read, services.lookups) for read in services.shared_metrics]
+    return [family for part in await asyncio.gather(*parts) for family in part]
+
+
+async def _read(read: SharedMetrics, reader: Reader) -> Sequence[Family]:
+    try:
+        # A database that was cut off does not say so.
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await read(reader)
+    except (DatabaseUnavailable, psycopg.Error, TimeoutError) as exc:
+        log.warning("metrics lack what the database knows", error=repr(exc))
+        return ()
 
 
 class _Merged(Collector):

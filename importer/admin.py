@@ -44,7 +44,14 @@ class ImportJobAdmin(ModelAdmin):
     list_filter = ("state", "kind", "requested_by")
     search_fields = ("symbol",)
     actions = ("stop", "retry")
+    list_fullwidth = True
     readonly_fields = ("progress", "coverage")
+    fields = (
+        *("state", "progress", "detail", "kind", "symbol", "start", "end", "source"),
+        *("ticks", "holes", "hole_list", "coverage", "options", "requested_by"),
+        *("queued_at", "started_at", "heartbeat_at", "finished_at", "position"),
+        *("is_stop_requested", "lease_until", "claims", "deaths"),
+    )
 
     def has_change_permission(
         self, request: HttpRequest, obj: ImportJob | None = None

@@ -27,7 +27,8 @@ async def import_metrics(reader: Reader) -> list[Family]:
     done: list[Sample] = []
     ticks: list[Sample] = []
     for job, symbol, share, count in running:
-        labels = {"job": str(job), "symbol": symbol}
+        # Not `job`: that label is Prometheus's own.
+        labels = {"import": str(job), "symbol": symbol}
         done.append(("", labels, float(share)))
         ticks.append(("", labels, float(count)))
     return [

@@ -1,4 +1,4 @@
-"""How all processes of the server are, for views: blocks for a second at most."""
+"""How all processes of the server are, for views: blocks for 3 s at most."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from marketdata.process_messages import (
     Question,
     WebFigures,
 )
-from marketdata.process_talk import Asked, ask_processes
+from marketdata.process_talk import ANSWER_TIMEOUT_S, Asked, ask_processes
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,8 @@ def ask(question: Callable[[str], Question]) -> Asked | None:
     """
     try:
         layer = get_channel_layer("control")
-        return async_to_sync(ask_processes)(layer, question)
+        asking = async_to_sync(ask_processes)
+        return asking(layer, question, timeout_s=ANSWER_TIMEOUT_S)
     except (RedisError, OSError, TimeoutError) as exc:
         log.warning("processes cannot be asked", error=str(exc))
         return None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
@@ -68,17 +69,16 @@ async def ask_processes(
         answers.append(decode_answer(message))
         changed.set()
 
-    async with asyncio.timeout(2 * timeout_s):
-        await layer.listen(group, hear)
-        expected = await layer.count_listeners(QUESTIONS)
-        await layer.group_send_many([(QUESTIONS, encode_process(question(group)))])
     try:
-        async with asyncio.timeout(timeout_s):
-            while len(answers) < expected and not _is_done(answers):
-                changed.clear()
-                await changed.wait()
-    except TimeoutError:
-        pass
+        async with asyncio.timeout(2 * timeout_s):
+            await layer.listen(group, hear)
+            expected = await layer.count_listeners(QUESTIONS)
+            await layer.group_send_many([(QUESTIONS, encode_process(question(group)))])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while len(answers) < expected and not _is_done(answers):
+                    changed.clear()
+                    await changed.wait()
     finally:
         await layer.stop_listening(group)
     return Asked(answers, max(0, expected - len(answers)))

@@ -49,7 +49,8 @@ def ensure_page(repository: Path = REPOSITORY) -> bool:
         if is_current(vendor, repository / LOCK):
             return False
         log.info("fetching the page's chart library")
-        install(repository, "--omit=dev")
+        if not is_current(repository / "node_modules", repository / LOCK):
+            install(repository, "--omit=dev")
         copy(repository / "node_modules", vendor)
         stamp = json.dumps({LOCK: digest(repository / LOCK)})
         (vendor / STAMP).write_text(stamp)

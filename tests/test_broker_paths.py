@@ -42,7 +42,7 @@ async def test_compat_check_21_client_and_database_get_oandas_prices() -> None:
             manage("serve", "--host", "127.0.0.1", "--port", "0", **settings) as web,
             manage("run_feed", "oanda", **settings) as feed,
         ):
-            await until(lambda: oanda.streams, timeout_s=20)
+            await until(lambda: oanda.streams)
             async with connect(await address_of(web), proxy=None) as client:
                 await subscribe(client, "oanda", ["EUR_USD", "eur/jpy"])
 
@@ -89,7 +89,7 @@ async def test_compat_check_22_client_gets_bitcoin_in_its_spelling(asked: str) -
             manage("serve", "--host", "127.0.0.1", "--port", "0", **settings) as web,
             manage("run_feed", "kraken", **settings) as feed,
         ):
-            await until(lambda: kraken.asked("subscribe"), timeout_s=20)
+            await until(lambda: kraken.asked("subscribe"))
             async with connect(await address_of(web), proxy=None) as client:
                 await subscribe(client, "", [asked])
 
@@ -123,7 +123,7 @@ async def subscribe(client: ClientConnection, broker: str, symbols: list[str]) -
     if broker:
         request["broker"] = broker
     await client.send(json.dumps(request))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (reply := json.loads(await client.recv())).get("id") != "all":
             pass
     assert reply["type"] == "status", reply
@@ -133,7 +133,7 @@ async def subscribe(client: ClientConnection, broker: str, symbols: list[str]) -
 async def receive(client: ClientConnection, count: int) -> list[dict[str, Any]]:
     """Return the next ``count`` data frames."""
     frames = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(frames) < count:
             frame = json.loads(await client.recv())
             if frame["type"] == "data":

@@ -77,7 +77,7 @@ async def test_whatever_clients_send_costs_others_nothing(start, limits) -> None
     log = server.web.log_text()[len(before_log) :]
     assert "Traceback" not in log
     assert log.count("\n") < LOG_LINES_PER_S * (seconds + 2)
-    await until(lambda: growth_mb(server, before_kb) < MAX_GROWTH_MB, timeout_s=10)
+    await until(lambda: growth_mb(server, before_kb) < MAX_GROWTH_MB)
 
 
 @pytest.mark.parametrize("path", ["/", "/stream", "/gateway"])
@@ -117,7 +117,7 @@ async def test_without_limits_nonsense_is_answered_for_ever(start, path: str) ->
         for number in range(300):
             await client.send(NONSENSE[number % len(NONSENSE)])
         pong = await client.ping()
-        await asyncio.wait_for(pong, 10)
+        await asyncio.wait_for(pong, 60)
 
         assert client.close_code is None
 
@@ -178,7 +178,7 @@ class Bystanders:
         self._is_over = True
         await self._feeding
         want = dict.fromkeys(BYSTANDERS, self._sent)
-        await until(lambda: self._received == want, timeout_s=10)
+        await until(lambda: self._received == want)
         first = self._numbers[0]
         assert self._numbers == list(range(first, first + self._sent))
         assert {item.close_code for item in self._clients.values()} == {None}
@@ -187,7 +187,7 @@ class Bystanders:
         source = self._server.source
         while not self._is_over:
             source.start(RATE, 1, 0.5)
-            await until(lambda: source.sent() is not None, timeout_s=10)
+            await until(lambda: source.sent() is not None)
             self._sent += source.sent()
 
     async def _read(self, path: str, client: ClientConnection) -> None:

@@ -38,7 +38,7 @@ def exposed() -> set[str]:
     }
     for kind, name in re.findall(r'(counters?|gauge)\(\s*"(marketdata_\w+)"', SOURCES):
         names.add(name + ("_total" if kind != "gauge" else ""))
-    return names | set(re.findall(r'Family\(\s*"(marketdata_import\w+)"', SOURCES))
+    return names | set(re.findall(r'Family\(\s*"(marketdata_\w+)"', SOURCES))
 
 
 def test_every_metric_is_documented_and_nothing_else() -> None:

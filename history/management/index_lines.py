@@ -1,6 +1,9 @@
 """How commands list the indexes of ticks."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
 
 from history.tick_indexes import IndexState
 
@@ -10,6 +13,14 @@ def index_lines(states: Iterable[IndexState]) -> Iterator[str]:
     for state in states:
         size = f"{state.size_bytes / 1e6:,.1f} MB"
         yield f"{state.name:<20} {size:>12}  {_condition(state)}"
+
+
+def index_dicts(states: Iterable[IndexState]) -> list[dict[str, Any]]:
+    """Return the same for JSON; ``gaps`` are chunks without it, or not valid there."""
+    return [
+        msgspec.structs.asdict(state) | {"is_complete": state.is_complete}
+        for state in states
+    ]
 
 
 def _condition(state: IndexState) -> str:

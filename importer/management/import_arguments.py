@@ -25,7 +25,7 @@ _DEFAULT_DAYS = 7
 EPILOG = """\
 Days are UTC and both are included; 2019-02-04T13 is an hour. Stored hours are skipped,
 so a run that was stopped is simply run again. Exit codes: 0 done, 1 failed, 2 done with
-holes (each is named), 64 wrong usage.
+holes (each is named), 64 wrong usage, 130 stopped by Ctrl-C.
 
 examples:
   manage.py import_ticks -s EURUSD --from 2019-02-04 --to 2019-02-08
@@ -93,7 +93,6 @@ def _add_ways(parser: CommandParser) -> None:
         help="Drop the indexes of TICK_INDEXES first, and make them again at the end.",
     )
     add("--no-refresh", action="store_true", help="Leave the candles for later.")
-    add("--json", action="store_true", help="End with the summary as JSON.")
     add("--background", action="store_true", help="Queue it for a Celery worker.")
 
 

@@ -109,7 +109,8 @@ export class ImportPanel {
     const elements = [...this._lines.values()].map(({ element }) => element);
     const list = /** @type {HTMLElement} */ (this._list);
     // Touched only where the list is another, so that a button keeps the focus.
-    if (elements.some((element, index) => list.children[index] !== element)) list.replaceChildren(...elements);
+    const isOther = (/** @type {Element} */ element, /** @type {number} */ index) => list.children[index] !== element;
+    if (list.children.length !== elements.length || elements.some(isOther)) list.replaceChildren(...elements);
     if (changes.length) this._onProgress(changes);
   }
 

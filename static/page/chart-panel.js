@@ -7,7 +7,7 @@ import { candleId, candleRequest, isCandleOf, leaveCandles } from "./subscriptio
 import { badge } from "./watch-list.js";
 
 /** @typedef {import("./subscriptions.js").Choice} Choice */
-/** @typedef {{broker: string, isLive: boolean, isSimulated: boolean}} Carrier */
+/** @typedef {import("./subscriptions.js").Carrier} Carrier */
 /** @typedef {{symbol: string, display: string, decimals: number, carriers: Carrier[]}} Instrument */
 
 const PRICES = ["mid", "bid", "ask", "trade"];
@@ -92,7 +92,8 @@ export class ChartPanel {
     } else if (frame.id === candleId(series.choice)) {
       this._onReply(series, frame);
     } else if (frame.broker === series.choice.broker && frame.symbol === this._instrument.display) {
-      if (frame.code === "GAP") series.addGap(frame);
+      const other = series.choice.price === "trade" ? "tick" : "trade";
+      if (frame.code === "GAP" && frame.data_type !== other) series.addGap(frame);
       if (frame.code === "FEED_DOWN") this._downSince = series.bars.at(-1)?.time;
       if (frame.code === "FEED_UP") series.mend(this._downSince ?? series.since ?? 0);
       if (frame.code === "PARTIAL_HISTORY") series.catchUp();
@@ -104,6 +105,7 @@ export class ChartPanel {
     if (frame.accepted?.length) {
       this._tell("");
       series.catchUp();
+      series.mend(series.since ?? Infinity);
     } else {
       this._tell(`No live candles: ${frame.rejected?.[0]?.message ?? frame.message}`);
     }
@@ -127,7 +129,7 @@ export class ChartPanel {
       this._series.end();
       this._send(leaveCandles(this._series.choice));
     }
-    const series = new ChartSeries(choice, this._rest);
+    const series = new ChartSeries(choice, this._rest, this._carrier ?? { isLive: false, begins: null });
     this._series = series;
     this._chart?.reset(this._decimals);
     series.addEventListener("bars", (event) => this._draw(/** @type {CustomEvent} */ (event).detail));

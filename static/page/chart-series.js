@@ -15,10 +15,12 @@ export const STEPS_S = { "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14_4
 
 export class ChartSeries extends EventTarget {
   /** Events: `bars` (detail: the oldest changed time), `holes`, `note` (detail: text).
-   * @param {Choice} choice @param {import("./rest.js").Rest} rest */
-  constructor(choice, rest) {
+   * @param {Choice} choice @param {import("./rest.js").Rest} rest
+   * @param {{isLive: boolean, begins: number | null}} carrier */
+  constructor(choice, rest, { isLive, begins }) {
     super();
     this.choice = choice;
+    this._of = { price: choice.price, isLive, begins };
     /** @type {readonly import("./series.js").Bar[]} */
     this.bars = [];
     /** @type {Hole[]} */
@@ -99,10 +101,10 @@ export class ChartSeries extends EventTarget {
     this.mend(hole.from);
   }
 
-  /** Read again what came about an interruption of the feed: a bucket that was over
-   * before the feed had live candles again is told by REST alone, once it is stored
+  /** Read again what came about an interruption, of the feed or ours: a bucket that was
+   * over before there were live candles again is told by REST alone, once it is stored
    * and refreshed.
-   * @param {number} since Unix seconds */
+   * @param {number} since Unix seconds; Infinity: since the newest complete bar */
   mend(since) {
     const first = Math.floor(since / this._step) * this._step;
     this._mendFrom = Math.min(this._mendFrom, first);
@@ -135,7 +137,7 @@ export class ChartSeries extends EventTarget {
       const query = new URLSearchParams({ symbol, broker, from: `${piece.from}`, to: `${piece.to}` });
       this._coveredFrom = piece.from;
       const coverage = await this._read("/api/coverage", query);
-      if (coverage) this._addHoles(holesOf(coverage));
+      if (coverage) this._addHoles(holesOf(coverage, this._of));
     }
   }
 

@@ -2,7 +2,9 @@
 
 /**
  * @typedef {{from: number, to: number, reason: string}} Hole in Unix seconds, `to` excluded
- * @typedef {{hours: {hour: number, state: string}[], gaps: {from: number, to: number, reason: string}[]}} Coverage
+ * @typedef {{hours: {hour: number, state: string}[], gaps: {from: number, to: number, reason: string, type?: string}[]}} Coverage
+ * @typedef {{price: string, isLive: boolean, begins: number | null}} Of
+ *   of which prices, whether of a feed that runs, the time of the first record ever
  */
 
 const HOUR_S = 3600;
@@ -10,20 +12,25 @@ const HOUR_S = 3600;
 const BAD = new Set(["missing", "failed", "suspect", "dropped"]);
 
 /** Return the holes that `/api/coverage` tells: hours of one bad state joined, and the
- * gaps that do not merely repeat such hours.
- * @param {Coverage} coverage
+ * gaps of these prices' feed. Nothing is missing before a series begins, nor, of a feed
+ * that runs, in the newest hours that nothing is known of: they are not counted yet.
+ * @param {Coverage} coverage @param {Of} of
  * @returns {Hole[]} */
-export function holesOf(coverage) {
+export function holesOf(coverage, { price, isLive, begins }) {
+  const type = price === "trade" ? "trade" : "tick";
+  const known = coverage.hours.findLastIndex(({ state }) => state !== "missing" && state !== "closed");
   /** @type {Hole[]} */
   const holes = [];
-  for (const { hour, state } of coverage.hours) {
+  for (const [index, { hour, state }] of coverage.hours.entries()) {
     const last = holes.at(-1);
     if (!BAD.has(state)) continue;
+    if (state === "missing" && isLive && index > known) continue;
+    if (state === "missing" && begins != null && hour + HOUR_S <= begins) continue;
     if (last && last.to === hour && last.reason === state) last.to = hour + HOUR_S;
     else holes.push({ from: hour, to: hour + HOUR_S, reason: state });
   }
   const gaps = coverage.gaps
-    .filter(({ reason }) => !BAD.has(reason))
+    .filter((gap) => gap.type ? gap.type === type : !BAD.has(gap.reason))
     .map(({ from, to, reason }) => ({ from, to, reason: reason || "gap" }));
   return [...holes, ...gaps].sort((a, b) => a.from - b.from);
 }
@@ -86,7 +93,12 @@ function firstEndingAfter(bars, time, stepS) {
 /** Return the text of a mark.
  * @param {readonly Hole[]} holes */
 export function describeHoles(holes) {
-  const seconds = holes.reduce((sum, hole) => sum + hole.to - hole.from, 0);
+  let seconds = 0;
+  let end = -Infinity; // what two tell is missing once
+  for (const { from, to } of [...holes].sort((a, b) => a.from - b.from)) {
+    seconds += Math.max(0, to - Math.max(from, end));
+    end = Math.max(end, to);
+  }
   const reasons = [...new Set(holes.map((hole) => hole.reason))].join(", ");
   return `${describeLength(seconds)} ${reasons}`;
 }

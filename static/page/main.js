@@ -34,8 +34,9 @@ export const panel = new ChartPanel(rest, (request) => socket.send(request), onC
 
 /** What is asked for after each connection. */
 function requests() {
-  const auth = rest.key ? [{ action: "auth", token: rest.key }] : [];
-  return [...auth, { action: "ping", id: "clock" }, ...tickRequests(rows), ...panel.requests()];
+  // Who may not even ask for the list is told so at once, and asked for a key.
+  const access = rest.key ? { action: "auth", token: rest.key } : { action: "list", id: "access" };
+  return [access, { action: "ping", id: "clock" }, ...tickRequests(rows), ...panel.requests()];
 }
 
 /** @param {Row} row */

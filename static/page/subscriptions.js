@@ -5,6 +5,8 @@
  * @typedef {{broker: string, symbol: string, display: string, type: string,
  *   decimals: number, isSimulated: boolean}} Row
  * @typedef {{symbol: string, broker: string, timeframe: string, price: string}} Choice
+ * @typedef {{broker: string, isLive: boolean, isSimulated: boolean, begins: number | null}} Carrier
+ *   `begins`: the time of its first record, in Unix seconds
  */
 
 export const CONFLATE_MS = 200; // as fast as an eye follows
@@ -35,7 +37,7 @@ export function watchRows(symbols, brokers) {
 
 /** Return the brokers of a symbol that can be charted: enabled, or with stored data.
  * @param {any[]} symbols @param {any[]} brokers @param {string} symbol
- * @returns {{broker: string, isLive: boolean, isSimulated: boolean}[]} */
+ * @returns {Carrier[]} */
 export function chartBrokers(symbols, brokers, symbol) {
   const known = new Map(brokers.map((item) => [item.broker, item]));
   const carriers = symbols.find((item) => item.symbol === symbol)?.brokers ?? [];
@@ -44,10 +46,11 @@ export function chartBrokers(symbols, brokers, symbol) {
       broker: carrier.broker,
       isLive: Boolean(known.get(carrier.broker)?.enabled),
       isSimulated: Boolean(known.get(carrier.broker)?.simulated),
+      begins: carrier.earliest ?? null,
       hasData: carrier.latest != null,
     }))
     .filter((/** @type {any} */ item) => item.isLive || item.hasData)
-    .map((/** @type {any} */ { broker, isLive, isSimulated }) => ({ broker, isLive, isSimulated }));
+    .map((/** @type {any} */ { hasData: _, ...item }) => item);
 }
 
 /** Return the requests for the watch list's ticks, one per broker.

@@ -17,12 +17,12 @@ export class Line {
     this._drawn = null;
     this._isDown = false;
     this._isStale = false;
-    this.element = document.createElement("tr");
+    this.element = made("tr", "row");
     this.element.dataset.series = `${row.broker} ${row.symbol}`;
     this.button = document.createElement("button");
     Object.assign(this.button, { type: "button", className: "pick", tabIndex: -1 });
     this.button.textContent = row.display;
-    const first = document.createElement("td");
+    const first = made("td", "cell");
     first.append(this.button);
     this._bid = new PriceCell(row);
     this._ask = new PriceCell(row);
@@ -78,7 +78,7 @@ export class Line {
 class TextCell {
   /** @param {string} name */
   constructor(name) {
-    this.element = document.createElement("td");
+    this.element = made("td", "cell");
     this.element.className = `number ${name}`;
     this._text = document.createTextNode("–");
     this.element.append(this._text);
@@ -97,7 +97,7 @@ class PriceCell {
     this._row = row;
     this._way = ""; // where it went last
     this._isLit = false;
-    this.element = document.createElement("td");
+    this.element = made("td", "cell");
     this.element.className = "number price";
     this._texts = ["span", "b", "small"].map((name) => {
       const part = document.createElement(name);
@@ -129,4 +129,12 @@ class PriceCell {
     this._isLit = false;
     delete this.element.dataset.went;
   }
+}
+
+/** Return an element of a table that is not laid out as one, hence the role.
+ * @param {string} name @param {string} role */
+export function made(name, role) {
+  const element = document.createElement(name);
+  element.setAttribute("role", role);
+  return element;
 }

@@ -1,6 +1,6 @@
 // The table of live prices. Frames are kept; rows in view are painted ten times a second.
 
-import { Line } from "./watch-line.js";
+import { Line, made } from "./watch-line.js";
 
 /** @typedef {import("./subscriptions.js").Row} Row */
 
@@ -214,12 +214,12 @@ function byBroker(lines) {
 
 /** @param {string} broker @param {Line[]} lines */
 function groupOf(broker, lines) {
-  const body = document.createElement("tbody");
-  const title = document.createElement("th");
-  Object.assign(title, { colSpan: 5, scope: "rowgroup" });
+  const body = made("tbody", "rowgroup");
+  const title = made("th", "rowheader");
+  title.setAttribute("aria-colspan", "5");
   if (lines[0].row.isSimulated) title.append(badge(broker), " made-up prices");
   else title.append(broker);
-  const head = document.createElement("tr");
+  const head = made("tr", "row");
   head.className = "group";
   head.append(title);
   body.append(head, ...lines.map((line) => line.element));

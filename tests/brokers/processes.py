@@ -27,7 +27,7 @@ class Managed:
         while line := await self.process.stdout.readline():
             self.log += line.decode()
 
-    async def wait(self, timeout_s: float = 15.0) -> int:
+    async def wait(self, timeout_s: float = 60.0) -> int:
         """Return the exit code."""
         try:
             await asyncio.wait_for(self._reading, timeout_s)

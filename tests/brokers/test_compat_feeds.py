@@ -52,7 +52,7 @@ async def world(
         manage("serve", "--host", "127.0.0.1", "--port", "0", **settings) as web,
         manage("run_feed", "binance", **settings) as feed,
     ):
-        await until(lambda: server.requests, timeout_s=20)
+        await until(lambda: server.requests)
         yield World(await address_of(web), feed)
         assert await feed.stop() == 0, feed.log
         assert await web.stop() == 0, web.log
@@ -144,7 +144,7 @@ async def test_compat_check_16_a_symbol_lasts_as_long_as_somebody_follows_it(
         assert one.numbers() == list(range(1, 11))
         assert (len(server.requests), server.connections) == (asked, 1)
         await two.ask(action="unsubscribe", **request)
-        await until(lambda: STREAM not in server.clients[0].streams, timeout_s=3)
+        await until(lambda: STREAM not in server.clients[0].streams)
 
     others = server.clients[0].streams
     assert others  # what is recorded is followed without clients
@@ -161,10 +161,10 @@ async def test_compat_check_23_delays_grow_to_a_cap_and_clients_are_told(
 
         server.refusals = [(503, {})] * 1_000
         await server.drop()
-        await until(lambda: "FEED_DOWN" in one.codes(), timeout_s=10)
-        await until(lambda: has_grown(delays(world.feed)), timeout_s=30)
+        await until(lambda: "FEED_DOWN" in one.codes())
+        await until(lambda: has_grown(delays(world.feed)))
         server.refusals.clear()
-        await until(lambda: "FEED_UP" in one.codes(), timeout_s=10)
+        await until(lambda: "FEED_UP" in one.codes())
         await until(lambda: server.clients and STREAM in server.clients[0].streams)
         live_s = time.monotonic()
         await server.play(ticks[:1])
@@ -172,7 +172,7 @@ async def test_compat_check_23_delays_grow_to_a_cap_and_clients_are_told(
         failures = len(delays(world.feed))
         await until(lambda: time.monotonic() - live_s > 0.4)
         await server.drop()
-        await until(lambda: len(delays(world.feed)) > failures, timeout_s=5)
+        await until(lambda: len(delays(world.feed)) > failures)
 
     found = delays(world.feed)
     caps = [min(MAX_S, MIN_S * 2**number) for number in range(failures)]

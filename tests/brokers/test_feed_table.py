@@ -80,6 +80,14 @@ def test_brokers_without_a_program_are_left_out() -> None:
     assert feed_rows(rows, {}, configured=["dukascopy"], known=["binance"]) == []
 
 
+def test_source_that_is_no_broker_is_shown_without_a_switch() -> None:
+    found = feed_rows([], {}, configured=["redis", "typo"], known=["redis"])
+
+    assert [(row.broker, row.state, row.has_switch) for row in found] == [
+        ("redis", "not running", False)
+    ]
+
+
 def test_figures_tell_rates_age_and_lag() -> None:
     answers = FeedAnswers("binance", None)
     for second in range(5):

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from brokers.exceptions import LeaseLost
-from brokers.lease_store import LeaseStore, check_lease, process_name
+from brokers.lease_store import Leased, LeaseStore, check_lease, process_name
 from brokers.models import Feed
 from marketdata.models import Broker
 
@@ -36,6 +36,13 @@ def test_take_first_has_the_epoch_that_was_asked_for(broker: Broker) -> None:
     feed = Feed.objects.get(broker="fake")
     assert (feed.epoch, feed.holder) == (1_000, "one")
     assert abs(feed.renewed - timezone.now()) < timedelta(seconds=5)
+
+
+def test_take_private_feeds_needs_no_public_feed(broker: Broker) -> None:
+    private = LeaseStore("fake", "one", Leased.PRIVATE_FEEDS)
+
+    assert private.take(7, EXPIRY_S) == 7
+    assert store("two").take(5, EXPIRY_S) == 5
 
 
 def test_take_held_by_another_gives_nothing_and_changes_nothing(

@@ -75,17 +75,17 @@ async def test_run_feed_killed_while_the_database_is_away_loses_nothing(
     settings = settings_for(server, prefix, database, tmp_path)
 
     async with manage("run_feed", "binance", **settings) as feed:
-        await until(lambda: server.requests, timeout_s=20)
+        await until(lambda: server.requests)
         await server.play(frames(1, 100))
         await until_stored(Tick, SYMBOLS[-1], 100)
         database.cut()
         await server.play(frames(101, 300))
-        await until(lambda: subscriber.count() == 600, timeout_s=20)
+        await until(lambda: subscriber.count() == 600)
         await feed.stop(signal.SIGKILL)
     kept = await rows("XMRBTC")
     database.restore()
     async with manage("run_feed", "binance", **settings) as feed:
-        await until(lambda: len(server.requests) == 2, timeout_s=20)
+        await until(lambda: len(server.requests) == 2)
         replayed = [await rows(symbol) for symbol in SYMBOLS]
         await server.play(frames(301, 310))
         await until_stored(Tick, SYMBOLS[-1], 310)
@@ -115,11 +115,11 @@ async def test_run_feed_without_database_holds_on_disk_what_memory_does_not(
     async with manage(
         "run_feed", "binance", **settings | {"RECORDER_MAX_ROWS": "50"}
     ) as feed:
-        await until(lambda: server.requests, timeout_s=20)
+        await until(lambda: server.requests)
         database.cut()
         await server.play(frames(1, 200))
-        await until(lambda: subscriber.count() == 400, timeout_s=20)
-        await until(lambda: "flush failed" in feed.log, timeout_s=20)
+        await until(lambda: subscriber.count() == 400)
+        await until(lambda: "flush failed" in feed.log)
         database.restore()
         await server.play(frames(201, 210))
         await until_stored(Tick, SYMBOLS[-1], 210)

@@ -27,7 +27,7 @@ class Channels:
         return text if isinstance(text, bytes) else text.encode()
 
     async def until_followed(
-        self, channel: str, *, count: int = 1, timeout_s: float = 10.0
+        self, channel: str, *, count: int = 1, timeout_s: float = 60.0
     ) -> None:
         """Wait until this many connections are subscribed to just this channel."""
         found = None

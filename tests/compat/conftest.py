@@ -85,7 +85,7 @@ def start_feed(environment: dict[str, str]) -> StartFeed:
             yield process
         finally:
             process.terminate()
-            process.wait(15)
+            process.wait(60)
 
     return start
 
@@ -111,7 +111,7 @@ def feed(
 
 def wait_for_listener(private_redis: PrivateRedis) -> None:
     """Return when somebody receives what is published on a channel of trades."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     with Redis.from_url(private_redis.url) as redis:
         while not redis.publish(PROBE, "null"):
             assert time.monotonic() < deadline

@@ -32,4 +32,4 @@ def simulated_market() -> Iterator[ServerProcess]:
             yield server
     finally:
         feed.terminate()
-        feed.wait(15)
+        feed.wait(60)

@@ -30,11 +30,11 @@ class Socket:
         text = json.dumps(frame) if isinstance(frame, dict) else frame
         await self.connection.send(text)
 
-    async def text(self, *, timeout_s: float = 5.0) -> str:
+    async def text(self, *, timeout_s: float = 60.0) -> str:
         """Return the next frame's text."""
         return await asyncio.wait_for(self.connection.recv(), timeout_s)
 
-    async def json(self, *, timeout_s: float = 5.0) -> Any:
+    async def json(self, *, timeout_s: float = 60.0) -> Any:
         """Return the next frame's value."""
         return json.loads(await self.text(timeout_s=timeout_s))
 
@@ -48,7 +48,7 @@ class Socket:
         with contextlib.suppress(TimeoutError):
             raise AssertionError(await self.text(timeout_s=timeout_s))
 
-    async def closed(self, *, timeout_s: float = 10.0) -> tuple[int, str, list[str]]:
+    async def closed(self, *, timeout_s: float = 60.0) -> tuple[int, str, list[str]]:
         """Return close code, reason and the frames that came before it."""
         frames = []
         with contextlib.suppress(ConnectionClosed):

@@ -30,7 +30,7 @@ def names(suffix: str) -> str:
 async def receive_streams(socket, count: int) -> dict[str, dict]:
     """Return the last payload of so many different streams."""
     payloads = {}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(payloads) < count:
             frame = await socket.json(timeout_s=30)
             payloads[frame["stream"]] = frame["data"]
@@ -74,7 +74,7 @@ async def test_changing_the_form_loses_and_repeats_nothing(server):
     async with client(server.url, "/binance/ws/btcusdt@bookTicker") as socket:
         numbers = []
         is_combined = False
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(numbers) < 100:
                 if len(numbers) % 10 == 5:
                     is_combined = not is_combined

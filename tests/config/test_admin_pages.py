@@ -12,7 +12,9 @@ from django.test import Client
 
 from config.admin_look import NAVIGATION
 from history.feed_gaps import FeedGapRow, store_feed_gaps
+from marketdata import process_figures
 from marketdata.instruments import load_instruments
+from marketdata.layers import MarketDataChannelLayer
 from marketdata.models import Broker, Instrument
 from marketdata.records import Kind
 from tests.history.storage import make_series
@@ -136,6 +138,21 @@ def test_client_of_a_process_that_is_gone_is_not_closed(boss: Client) -> None:
 
     assert "does not answer" in gone
     assert "That is no client." in none
+
+
+def test_pages_say_that_redis_is_away(
+    boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_instruments()
+    away = MarketDataChannelLayer(hosts=["redis://127.0.0.1:1"], prefix="away")
+    monkeypatch.setattr(process_figures, "get_channel_layer", lambda alias: away)
+    monkeypatch.setattr(process_figures, "ANSWER_TIMEOUT_S", 0.05)
+
+    for address in (DASHBOARD, FEEDS, CONNECTIONS):
+        page = boss.get(address)
+
+        assert page.status_code == 200
+        assert "Redis does not answer" in page.content.decode()
 
 
 def test_parts_are_read_anew_without_the_rest(boss: Client) -> None:

@@ -133,7 +133,7 @@ async def test_client_gets_what_it_missed_while_it_was_away(
                 want = example.numbers[-1] + 20
                 await publish(canonical, 20)
                 proxy.restore()
-                await until(lambda want=want: want in example.numbers, timeout_s=20)
+                await until(lambda want=want: want in example.numbers)
                 assert proxy.connections == 2 + number
 
     first = example.numbers[0]
@@ -143,12 +143,30 @@ async def test_client_gets_what_it_missed_while_it_was_away(
 async def until_following(example: Example, publish_one) -> None:
     """Publish until the client gets something, and all of it is there."""
     count = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not example.frames:
             await publish_one()
             count += 1
             await asyncio.sleep(0.05)
     await until(lambda: example.numbers[-1] == count)
+
+
+async def test_first_client_of_the_readme_prints_prices(
+    server, publish, tmp_path: Path
+) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert "ws://127.0.0.1:8080/" in block
+    first = tmp_path / "first.py"
+    first.write_text(block.replace("ws://127.0.0.1:8080/", server.url))
+
+    async with running(str(first), server.url) as example, asyncio.timeout(20):
+        while not any(frame["type"] == "data" for frame in example.frames):
+            await publish("BTCUSDT", 1)
+            await asyncio.sleep(0.05)
+
+    assert example.frames[0]["message"] == "Connected to Market Data Server"
+    assert example.frames[1]["message"] == "Subscribed to 1 topic"
 
 
 @both
@@ -163,7 +181,7 @@ async def test_client_stops_when_coming_back_is_of_no_use(name: str) -> None:
     async with serve(refuse, "127.0.0.1", 0) as stub:
         url = f"ws://127.0.0.1:{stub.sockets[0].getsockname()[1]}/"
         async with running(name, url) as example:
-            code = await asyncio.wait_for(example.process.wait(), 20)
+            code = await asyncio.wait_for(example.process.wait(), 60)
             log = (await example.process.stderr.read()).decode()
 
     assert (code != 0, len(connections)) == (True, 1)
@@ -185,7 +203,7 @@ async def test_client_comes_back_when_the_server_says(name: str) -> None:
     async with serve(stop, "127.0.0.1", 0) as stub:
         url = f"ws://127.0.0.1:{stub.sockets[0].getsockname()[1]}/"
         async with running(name, url):
-            await until(lambda: len(times) == 2, timeout_s=20)
+            await until(lambda: len(times) == 2)
 
     assert 1.2 <= times[1] - times[0] < 4
 
@@ -209,7 +227,7 @@ async def test_client_asks_for_what_came_after_its_last_frame(name: str) -> None
     async with serve(answer, "127.0.0.1", 0) as stub:
         url = f"ws://127.0.0.1:{stub.sockets[0].getsockname()[1]}/"
         async with running(name, url):
-            await until(lambda: len(requests) == 3, timeout_s=30)
+            await until(lambda: len(requests) == 3)
 
     first = {"action": "subscribe", "symbols": ["BTC/USDT"]}
     again = first | {"broker": "binance", "types": ["tick"], "snapshot": False}

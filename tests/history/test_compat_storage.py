@@ -169,4 +169,4 @@ def read_apart(series_id: int) -> dict[Timeframe, Candles]:
             connections.close_all()
 
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(read).result(timeout=10)
+        return pool.submit(read).result(timeout=60)

@@ -9,6 +9,7 @@ from history import reader as reader_module
 from history.exceptions import DatabaseUnavailable
 from history.reader import Plans, Reader
 from history.statement import Statement
+from tests.marketdata.polling import STALL_S
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +119,7 @@ def test_fetch_from_a_database_that_is_away_ends_in_time(monkeypatch):
             await reader.fetch("SELECT 1")
         return asyncio.get_running_loop().time() - started
 
-    assert run(use, timeout_s=1) < 3
+    assert run(use, timeout_s=1) < 1 + STALL_S
 
 
 def test_fetch_without_database_url_says_so(settings):

@@ -110,7 +110,7 @@ async def test_database_away_longer_than_memory_lasts_loses_nothing(
     assert [n for batch in store.batches for n in batch] == list(range(1, 302))
     assert recorder.counters == RecorderCounters(stored=301, failed_flushes=10)
     assert recorder.stored_numbers == {GROUP: 301}
-    assert store.is_closed.wait(5)  # files go before that
+    assert store.is_closed.wait(60)  # files go before that
     assert names(tmp_path) == []
 
 
@@ -144,7 +144,7 @@ async def test_replay_stores_what_was_left_before_what_is_new(tmp_path: Path) ->
     await recorder.drain()
     assert recorder.counters == RecorderCounters(stored=6, replayed=5)
     assert recorder.stored_numbers == {GROUP: 1}
-    assert store.is_closed.wait(5)  # files go before that
+    assert store.is_closed.wait(60)  # files go before that
     assert names(tmp_path) == []
 
 

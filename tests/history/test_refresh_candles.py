@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
+from marketdata import command_progress
 from marketdata.timeframes import PriceSide, Timeframe
 from tests.history.storage import (
     DAY_US,
@@ -156,3 +157,15 @@ def test_refresh_candles_without_a_database_fails_with_1(pair, monkeypatch) -> N
     with pytest.raises(CommandError, match="database failed: the connect") as caught:
         call_command("refresh_candles")
     assert caught.value.returncode == 1
+
+
+def test_refresh_candles_tells_how_far_it_is(pair, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(command_progress, "LINE_INTERVAL_S", 0)
+    store(tick_columns(pair[0], [(T0_US + 3 * DAY_US, 0, 1.0, 2.0, 1.0, 1.0)]))
+    call_command("refresh_candles")
+    capsys.readouterr()
+
+    call_command("refresh_candles", rebuild=True, symbol=["EURUSD"])
+
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == "candles: 3 of 3 days, ETA 0 s"

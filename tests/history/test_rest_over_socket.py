@@ -60,7 +60,7 @@ def start_server(
 def stop_server(server: subprocess.Popen[str]) -> None:
     server.terminate()
     try:
-        server.communicate(timeout=10)
+        server.communicate(timeout=60)
     finally:
         server.kill()
 

@@ -13,6 +13,7 @@ from importer.sources import http
 from importer.sources.http import HttpClient, parse_retry_after
 from tests.importer.bi5_files import DAY_US, tick_file
 from tests.importer.dukascopy_server import FakeDukascopy, Fault, serving
+from tests.marketdata.polling import STALL_S
 
 PATH = "/EURUSD/2019/01/04/00h_ticks.bi5"
 
@@ -96,7 +97,7 @@ def test_get_of_a_dripping_server_ends_at_the_limit(server, client, fault):
     with pytest.raises(RequestFailed, match=r"found none complete within 0.5 s in"):
         get(client, server, limit_s=0.5)
 
-    assert 0.4 < time.monotonic() - started_s < 1.5
+    assert 0.4 < time.monotonic() - started_s < 0.5 + STALL_S
     assert get(client, server).body == tick_file(0)
 
 
@@ -108,10 +109,10 @@ def test_get_of_a_server_that_drips_its_handshake_gives_up(client):
 
         # The whole handshake is one wait for the interpreter.
         with pytest.raises(RequestFailed, match="found silence for 0.3 s"):
-            client.get(f"https://127.0.0.1:{listening.getsockname()[1]}/", limit_s=5)
+            client.get(f"https://127.0.0.1:{listening.getsockname()[1]}/", limit_s=60)
 
-        assert time.monotonic() - started_s < 1.5
-        thread.join(5)
+        assert time.monotonic() - started_s < 0.3 + STALL_S
+        thread.join(60)
 
 
 def drip_handshake(listening: socket.socket) -> None:
@@ -176,11 +177,11 @@ def test_close_ends_requests_and_sleeps_of_other_threads(server):
     started_s = time.monotonic()
     for thread in threads:
         thread.start()
-    while not server.active and time.monotonic() - started_s < 5:
+    while not server.active and time.monotonic() - started_s < 60:
         time.sleep(0.01)
     client.close()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
 
     assert sorted(map(str, ended)) == ["False", "request"]
     with pytest.raises(RequestFailed, match="found the import ending"):

@@ -287,7 +287,7 @@ def other_session():
 
         def __enter__(self):
             self.thread.start()
-            assert self.is_held.wait(10)
+            assert self.is_held.wait(60)
 
         def __exit__(self, *exc_info):
             self.is_over.set()

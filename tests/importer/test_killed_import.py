@@ -18,7 +18,7 @@ DAYS = [DAY, "2019-02-05", "2019-02-06"]
 
 
 def wait_until(condition, what):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, f"no {what} within 30 s"
         time.sleep(0.002)

@@ -103,8 +103,8 @@ def test_import_ticks_interrupted_ends_soon_and_goes_on_later(manage, archive):
         started_s = time.monotonic()
         code, _, err = process.result()
 
-    assert time.monotonic() - started_s < 10
-    assert code == 1
+    assert time.monotonic() - started_s < 30  # a request may take 60 s
+    assert code == 130
     assert err.splitlines()[-1].startswith(
         "CommandError: stopped; what is stored stays"
     )

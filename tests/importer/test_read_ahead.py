@@ -77,7 +77,7 @@ def test_read_ahead_that_is_left_early_ends_reads_that_wait():
     given_up = threading.Event()
 
     def read(hour):
-        return hour if hour == 0 else given_up.wait(10)
+        return hour if hour == 0 else given_up.wait(60)
 
     for _, part in read_ahead([("a", range(9))], read, give_up=given_up.set):
         assert next(part) == 0

@@ -34,7 +34,7 @@ def in_transaction(act):
 
     thread = threading.Thread(target=read)
     thread.start()
-    assert is_reading.wait(10)
+    assert is_reading.wait(60)
     try:
         yield
     finally:
@@ -106,7 +106,7 @@ def start(function):
 
 def wait_for_a_waiter(thread):
     """Wait until somebody waits for a lock of a chunk, or the thread has ended."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     with psycopg.connect(database_url(), autocommit=True) as other:
         while thread.is_alive():
             assert time.monotonic() < deadline

@@ -65,12 +65,12 @@ def test_what_was_dropped_raises_where_it_is_awaited():
 
     def hold():
         entered.set()
-        release.wait(5)
+        release.wait(60)
 
     def leave(threads):
         threads.submit(hold)
         futures.append(threads.submit(lambda: 1))
-        assert entered.wait(5)
+        assert entered.wait(60)
         threading.Timer(0.02, release.set).start()
         raise RuntimeError
 

@@ -28,7 +28,7 @@ class PrivateRedis:
         self._process = subprocess.Popen(
             [self._program, *options], stdout=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._answers():
             assert time.monotonic() < deadline
             time.sleep(0.02)

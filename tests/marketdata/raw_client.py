@@ -54,7 +54,7 @@ class RawClient:
     async def read(self, size: int) -> bool:
         """Read some bytes; False at the end of the connection."""
         try:
-            data = await asyncio.wait_for(self._loop.sock_recv(self._sock, size), 10)
+            data = await asyncio.wait_for(self._loop.sock_recv(self._sock, size), 60)
         except ConnectionResetError:  # it answers no close frame
             return False
         self._reader.feed_data(data)

@@ -69,7 +69,7 @@ def running_server(prefix: str, **environment: str) -> Iterator[ServerProcess]:
         yield ServerProcess(process, line.split()[-1])
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -79,14 +79,14 @@ class Client:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
 
-    async def receive(self, *, timeout_s: float = 5.0) -> dict:
+    async def receive(self, *, timeout_s: float = 60.0) -> dict:
         """Return the next frame that is no heartbeat."""
         while True:
             frame = json.loads(await asyncio.wait_for(self.socket.recv(), timeout_s))
             if frame["type"] != "heartbeat":
                 return frame
 
-    async def receive_all(self, *, timeout_s: float = 5.0) -> list[dict]:
+    async def receive_all(self, *, timeout_s: float = 60.0) -> list[dict]:
         """Return the frames up to the end of the connection."""
         frames = []
         with contextlib.suppress(ConnectionClosed):

@@ -33,7 +33,7 @@ class Serving:
         """The processes that were started, in order."""
         return [int(found) for found in re.findall(r"\bpid=(\d+)", self.log)]
 
-    async def wait(self, timeout_s: float = 10.0) -> int:
+    async def wait(self, timeout_s: float = 60.0) -> int:
         """Return the exit code, once all who write to the output have ended."""
         await asyncio.wait_for(self._reading, timeout_s)
         return await asyncio.wait_for(self.process.wait(), timeout_s)
@@ -62,7 +62,7 @@ async def serving(
     running = Serving(process)
     try:
         if listens:
-            await until(lambda: "listening on" in running.log, timeout_s=30)
+            await until(lambda: "listening on" in running.log)
         yield running
     finally:
         if process.returncode is None:

@@ -9,6 +9,7 @@ from marketdata.wire import Batch
 from tests.marketdata.hub_fakes import RecordingSink
 from tests.marketdata.polling import until
 from tests.marketdata.samples import BOOK, CANDLE, FOREIGN, TICK, TICKER, TRADE
+from tests.marketdata.virtual_loop import virtual
 
 CHANGE = structs.replace(BOOK, is_snapshot=False)
 FINAL = structs.replace(CANDLE, is_final=True)
@@ -126,7 +127,9 @@ async def test_full_socket_gets_what_is_newest_when_it_accepts(conflator, frames
     assert seen(sink) == [(7, 6)]
 
 
-async def test_socket_that_took_its_frame_late_waits_an_interval(conflator):
+@virtual
+async def test_socket_that_took_its_frame_late_waits_an_interval(frames):
+    conflator = Conflator(INTERVAL_S, frames, 0)
     sink, other = RecordingSink(), RecordingSink()
     conflator.add(sink)
     conflator.add(other)

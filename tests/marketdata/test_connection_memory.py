@@ -65,7 +65,7 @@ def descriptors(server):
 async def test_connections_are_freed_without_the_garbage_collector(port, leave):
     application = "tests.marketdata.garbage_application:application"
     async with running("-p", str(port), application=application) as server:
-        await until(lambda: is_listening(port), timeout_s=20)
+        await until(lambda: is_listening(port))
         url = f"ws://127.0.0.1:{port}/"
         await visit(url, server, leave)  # what is made once is made now
         await garbage(port)

@@ -3,6 +3,7 @@ import asyncio
 from marketdata.feed_states import FeedStates
 from marketdata.layer_messages import Beat
 from tests.marketdata.polling import until
+from tests.marketdata.virtual_loop import virtual
 
 SILENT_S = 0.05
 
@@ -23,6 +24,7 @@ def beat(broker="binance", epoch=7, is_live=True):
     return Beat(broker, epoch, is_live)
 
 
+@virtual
 async def test_feed_that_beats_is_up():
     heard = Heard()
     heard.feeds.watch("binance")

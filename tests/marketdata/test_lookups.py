@@ -20,7 +20,7 @@ class Select:
 
     def __call__(self, keys):
         self.batches.append(list(keys))
-        assert self.gate.wait(5)
+        assert self.gate.wait(60)
         if self.error is not None:
             raise self.error
         return {key: self.values[key] for key in keys if key in self.values}

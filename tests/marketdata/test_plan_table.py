@@ -23,7 +23,7 @@ class Select:
 
     def __call__(self):
         self.count += 1
-        assert self.gate.wait(5)
+        assert self.gate.wait(60)
         if self.error is not None:
             raise self.error
         return self.plans

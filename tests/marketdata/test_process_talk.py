@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.exceptions import RedisError
 
 from marketdata.clients import Client, Plan
 from marketdata.codes import CloseCode
 from marketdata.connections import Connections
 from marketdata.exceptions import InvalidLayerMessage
+from marketdata.layers import MarketDataChannelLayer
 from marketdata.listed_client import ListedClient, Origin
 from marketdata.process_messages import (
     QUESTIONS,
@@ -21,6 +23,8 @@ from marketdata.process_messages import (
 from marketdata.process_talk import ask_processes
 from marketdata.web_answers import WebAnswers
 from tests.marketdata.polling import until
+
+SOON_S = 20.0  # of a machine that may be busy
 
 
 class Outbox:
@@ -80,7 +84,9 @@ async def hear(layer, processes: int) -> None:
 
 
 async def figures(layer, **wishes) -> dict[str, WebFigures]:
-    asked = await ask_processes(layer, lambda group: AskFigures(group, **wishes))
+    asked = await ask_processes(
+        layer, lambda group: AskFigures(group, **wishes), timeout_s=SOON_S
+    )
     assert asked.silent == 0
     return {answer.process: answer for answer in asked.answers}
 
@@ -133,7 +139,9 @@ async def test_one_client_of_one_process_is_closed(processes, make_layer) -> Non
         clients.add("key:first")
         clients.add("key:second")
 
-    asked = await ask_processes(make_layer(), lambda group: AskClose(group, "two", 2))
+    asked = await ask_processes(
+        make_layer(), lambda group: AskClose(group, "two", 2), timeout_s=SOON_S
+    )
 
     (answer,) = asked.answers
     assert isinstance(answer, Closed)
@@ -148,7 +156,7 @@ async def test_client_that_has_left_is_not_closed(processes, make_layer) -> None
     processes["one"].connections.leave(number)
 
     asked = await ask_processes(
-        make_layer(), lambda group: AskClose(group, "one", number)
+        make_layer(), lambda group: AskClose(group, "one", number), timeout_s=SOON_S
     )
 
     assert asked.answers == [Closed("one", None)]
@@ -164,6 +172,16 @@ async def test_process_that_says_nothing_is_counted(processes, make_layer) -> No
 
     assert asked.silent >= 1
     assert len(asked.answers) + asked.silent == 3
+
+
+async def test_question_without_redis_fails_and_leaves_nothing(prefix) -> None:
+    layer = MarketDataChannelLayer(hosts=["redis://127.0.0.1:1"], prefix=prefix)
+
+    with pytest.raises((RedisError, OSError, TimeoutError)):
+        await ask_processes(layer, lambda group: AskFigures(group), timeout_s=0.3)
+
+    assert layer._get_layer().listeners == {}
+    await layer.flush()
 
 
 def test_what_is_no_question_is_refused() -> None:

@@ -36,7 +36,7 @@ async def test_batches_of_two_tasks_are_on_their_way_together(
 
     private_redis.go_on()
 
-    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    await asyncio.wait_for(asyncio.gather(*tasks), 60)
     async with Redis.from_url(private_redis.url) as client:
         assert (await client.info("commandstats"))["cmdstat_publish"]["calls"] == 4
 
@@ -57,7 +57,7 @@ async def test_redis_that_does_not_answer_fails_all_that_wait(
     assert [type(result) for result in results] == [TimeoutError, TimeoutError]
     monkeypatch.undo()
     private_redis.go_on()
-    await asyncio.wait_for(publishing.publish(messages("c")), 5)
+    await asyncio.wait_for(publishing.publish(messages("c")), 60)
 
 
 async def test_batch_that_is_cancelled_takes_no_reply_of_the_next(
@@ -71,7 +71,7 @@ async def test_batch_that_is_cancelled_takes_no_reply_of_the_next(
     await asyncio.gather(task, return_exceptions=True)
     private_redis.go_on()
 
-    await asyncio.wait_for(publishing.publish(messages("c")), 5)
+    await asyncio.wait_for(publishing.publish(messages("c")), 60)
 
 
 async def test_killed_redis_fails_what_waits_and_the_next_connects_again(
@@ -84,6 +84,6 @@ async def test_killed_redis_fails_what_waits_and_the_next_connects_again(
     private_redis.kill()
 
     with pytest.raises(RedisConnectionError):
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 60)
     private_redis.start()
-    await asyncio.wait_for(publishing.publish(messages("b")), 5)
+    await asyncio.wait_for(publishing.publish(messages("b")), 60)

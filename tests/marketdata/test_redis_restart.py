@@ -39,14 +39,14 @@ async def test_stream_goes_on_by_itself_after_redis_was_killed(private_redis, la
     await until(lambda: publisher.counters.failed_flushes)
     await asyncio.to_thread(private_redis.start)
     # The topic and the beats of its broker.
-    await until(lambda: layers[1].reconnects() == 2, timeout_s=20)
+    await until(lambda: layers[1].reconnects() == 2)
     publisher.publish([tick(3)])
 
     # What was published before the hub was back is a hole that the numbers show.
-    await until(lambda: sink.numbers[-1] == 4, timeout_s=20)
+    await until(lambda: sink.numbers[-1] == 4)
     assert sink.numbers == sorted(set(sink.numbers))
     assert len(sink.numbers) + hub.counters.lost == 4
     # And a group that was asked for while Redis was away has been joined.
-    await until(lambda: publisher.publish([TRADE]) and trades.numbers, timeout_s=20)
+    await until(lambda: publisher.publish([TRADE]) and trades.numbers)
     assert await publisher.drain()
     await hub.close()

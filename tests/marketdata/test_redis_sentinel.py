@@ -39,7 +39,7 @@ async def address(master: PrivateRedis, tmp_path: Path) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
         program, str(config), "--sentinel", stdout=subprocess.DEVNULL
     )
-    async with asyncio.timeout(10), Redis(port=port) as client:
+    async with asyncio.timeout(60), Redis(port=port) as client:
         while True:
             with contextlib.suppress(RedisError, OSError):
                 if await client.ping():
@@ -61,7 +61,7 @@ async def test_layer_finds_the_master_and_finds_it_again(
 
     master.kill()
     master.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while got[-1]["n"] != 2:
             with contextlib.suppress(RedisError, OSError):
                 await layer.group_send_many([("a", {"type": "t", "n": 2})])

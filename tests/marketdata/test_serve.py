@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 
 from marketdata.layers import MarketDataChannelLayer
 from marketdata.publisher import Publisher
-from tests.marketdata.polling import until
+from tests.marketdata.polling import STALL_S, until
 from tests.marketdata.samples import tick
 from tests.marketdata.server_process import (
     HANDSHAKE,
@@ -39,7 +39,7 @@ async def test_sigterm_closes_clients_with_1001_and_ends_with_0():
         assert 0 <= frame["reconnect_after_ms"] <= 10_000
         await client.receive_all()
         assert client.socket.close_code == 1001
-        assert await asyncio.to_thread(server.process.wait, 5) == 0
+        assert await asyncio.to_thread(server.process.wait, 60) == 0
 
 
 async def test_shutdown_notices_are_spread_over_many_clients():
@@ -52,14 +52,14 @@ async def test_shutdown_notices_are_spread_over_many_clients():
         began_s = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         told = await asyncio.gather(*(told_at(client) for client in clients))
-        status = await asyncio.to_thread(server.process.wait, 10)
+        status = await asyncio.to_thread(server.process.wait, 60)
 
     at_s = sorted(at_s - began_s for at_s, _ in told)
     waits_ms = {wait_ms for _, wait_ms in told}
     assert status == 0
     assert {socket.close_code for socket in sockets} == {1001}
     # 1,000 a second, 2 s at most.
-    assert 0.3 < at_s[-1] - at_s[0] < 2.0
+    assert 0.3 < at_s[-1] - at_s[0] < 2.0 + STALL_S
     # Nor do they come back together.
     assert min(waits_ms) < 1_000
     assert max(waits_ms) > 9_000
@@ -68,7 +68,7 @@ async def test_shutdown_notices_are_spread_over_many_clients():
 
 async def told_at(client: Client) -> tuple[float, int]:
     """Return when the client was told of the shutdown, and when to come back."""
-    notice, at_s = await client.receive(timeout_s=10), time.monotonic()
+    notice, at_s = await client.receive(timeout_s=60), time.monotonic()
     assert notice["code"] == "SHUTDOWN"
     assert await client.receive_all() == []
     return at_s, notice["reconnect_after_ms"]
@@ -86,7 +86,7 @@ async def test_second_signal_ends_at_once():
         await reader.readuntil(b"SHUTDOWN")
         server.process.send_signal(signal.SIGTERM)
 
-        assert await asyncio.to_thread(server.process.wait, 1) == 128 + signal.SIGTERM
+        assert await asyncio.to_thread(server.process.wait, 60) == 128 + signal.SIGTERM
         writer.close()
 
 
@@ -113,7 +113,7 @@ async def stock_daphne():
         env={**os.environ, "CHANNEL_PREFIX": PREFIX, "DATABASE_URL": "",
              "BROKERS_ENABLED": "binance"},
     )  # fmt: skip
-    await until(lambda: is_listening(port), timeout_s=20)
+    await until(lambda: is_listening(port))
     yield port
     process.terminate()
     await process.wait()
@@ -162,7 +162,7 @@ async def test_port_that_is_taken_ends_with_an_error():
             sys.executable, *SERVE, "--port", port,
             cwd=ROOT, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        _, errors = await asyncio.wait_for(process.communicate(), 20)
+        _, errors = await asyncio.wait_for(process.communicate(), 60)
 
     assert process.returncode == 1
     assert f"cannot listen on port {port} (PORT)" in errors.decode()

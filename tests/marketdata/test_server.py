@@ -208,7 +208,7 @@ async def test_group_is_joined_once_and_left_after_the_grace(open_client, redis)
     one.socket.transport.abort()
     await other.socket.close()
 
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while await subscribers(redis):
         assert time.monotonic() < deadline
 
@@ -307,7 +307,7 @@ async def test_websocket_ping_comes_by_itself(server):
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(HANDSHAKE % server.host.encode())
 
-    await asyncio.wait_for(reader.readuntil(b"\x89\x00"), 5)
+    await asyncio.wait_for(reader.readuntil(b"\x89\x00"), 60)
 
     writer.close()
 
@@ -315,28 +315,34 @@ async def test_websocket_ping_comes_by_itself(server):
 async def test_heartbeat_comes_by_itself(server):
     async with connect(server.url, ping_interval=None) as connection:
         await connection.recv()
-        heartbeat = json.loads(await asyncio.wait_for(connection.recv(), 5))
+        heartbeat = json.loads(await asyncio.wait_for(connection.recv(), 60))
 
     assert heartbeat["type"] == "heartbeat"
     assert (heartbeat["sent"], heartbeat["queued_bytes"]) == (1, 0)
     assert set(heartbeat) == {"type", "timestamp", "sent", "queued_bytes", "skipped"}
 
 
+def open_sockets(host: str) -> int:
+    with urllib.request.urlopen(f"http://{host}/metrics") as answer:
+        return json.load(answer)["connections"]
+
+
 async def test_reader_that_is_too_slow_is_closed_with_4002_and_others_go_on(
-    open_client, publisher
+    open_client, publisher, server
 ):
     slow = await open_client(max_queue=1, compression=None)
     quick = await open_client(max_queue=None)
     for client in (slow, quick):
         await client.ask(action="subscribe", symbols=["BTCUSDT"], snapshot=False)
 
-    numbers = []
-    for start in range(0, 20_000, 500):
-        publisher.publish([tick(n) for n in range(start, start + 500)])
+    numbers: list[int] = []
+    while await asyncio.to_thread(open_sockets, server.host) == 2:
+        assert len(numbers) < 100_000
+        publisher.publish([tick(n) for n in range(500)])
         numbers += [(await quick.receive())["seq"] for _ in range(500)]
 
-    assert numbers == list(range(1, 20_001))
-    *_, last = await slow.receive_all()
+    *_, last = await slow.receive_all()  # soon, for the server waits some seconds only
+    assert numbers == list(range(1, len(numbers) + 1))
     assert last["code"] == "TOO_SLOW"
     assert slow.socket.close_code == 4002
 

@@ -1,8 +1,9 @@
 """An event loop whose clock runs as fast as there is work: sleeps cost no time."""
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 
@@ -35,3 +36,13 @@ def run_virtual(main: Coroutine[Any, Any, Any]) -> Any:
     """Return what a coroutine returns, run on a clock of its own."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Have a test run on such a loop; its fixtures must need no loop."""
+
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        run_virtual(test(**fixtures))
+
+    return run

@@ -27,14 +27,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def installed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A database as of a new installation, and one imported day of EUR/USD."""
+    """A database as of a new installation."""
     with django_db_blocker.unblock():
         # It is emptied at the end; without the mark `django_db` it were the real one.
         assert connection.settings_dict["NAME"].startswith("test_")
         load_instruments()
-        source = f"bi5-dir:{ROOT / 'tests' / 'payloads' / 'dukascopy'}"
-        day = ["--from", "2019-02-04", "--to", "2019-02-04", "--source", source]
-        call_command("import_ticks", "--symbol", "EURUSD", *day, stdout=StringIO())
         try:
             yield
         finally:
@@ -44,6 +41,9 @@ def installed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def site(installed: None) -> Iterator[str]:
-    """The address of a server with simulated prices and the imported day."""
+    """The address of a server with simulated prices and an imported day of EUR/USD."""
+    source = f"bi5-dir:{ROOT / 'tests' / 'payloads' / 'dukascopy'}"
+    day = ["--from", "2019-02-04", "--to", "2019-02-04", "--source", source]
+    call_command("import_ticks", "--symbol", "EURUSD", *day, stdout=StringIO())
     with running_site("simulated") as address:
         yield address

@@ -167,10 +167,18 @@ async def test_import_started_stopped_and_tried_again_turns_the_map_to_ok(
         await page.until(f"{LEGEND}.stored === '72'")
         await page.until(f"{BROKER} === 'dukascopy'")
         february = await page.evaluate(f"{MONTHS}[1]")
+        await page.evaluate(
+            "{const list = document.getElementById('symbol'); list.value = 'GBPUSD';"
+            "list.dispatchEvent(new Event('change'));}"
+        )
+        note = "document.getElementById('jobs-note').textContent"
+        await page.until(f"{note} === 'No import of GBPUSD yet.'")
+        jobs_of_another = await page.evaluate(f"{JOB} !== null")
 
     assert text == "done · 72 of 72 h · 410,223 ticks"
     assert label == "2019-02-04 13:00 UTC: 7,763 ticks, ok"
     assert february == "72 of 480 hours"
+    assert not jobs_of_another
     assert page.problems == []
 
 

@@ -7,13 +7,15 @@ import pytest
 from django.core.management import call_command
 
 from marketdata.models import ClientPlan
+from tests.page.axe import find_issues
 from tests.page.browser import Browser, Page
-from tests.page.site import BARS, BID, CONNECTION, running_site
+from tests.page.site import BARS, BID, CONNECTION, PICTURES, running_site
 
 pytestmark = pytest.mark.django_db
 
 ASKS = "document.getElementById('access')?.hidden === false"
 NOTE = "document.getElementById('key-note')?.textContent"
+WATCH_NOTE = "document.getElementById('watch-note')?.textContent"
 # The form's own way: what a person types, and the button.
 GIVE = """(() => {
     document.getElementById('key').value = '%s';
@@ -52,8 +54,11 @@ async def test_page_asks_for_a_key_and_uses_it_for_rest_and_websocket(
     async with browser.tab() as page:
         await page.open(closed_site)
         await page.until(ASKS)
+        await page.until(f"{WATCH_NOTE}?.startsWith('No enabled broker')")
         assert await page.evaluate("document.querySelector('[data-series]') === null")
 
+        await page.picture(PICTURES / "page-key.png")
+        assert await find_issues(page) == []
         await give(page, key)
         await page.until(f"/\\d/.test({BID} ?? '')")
         await page.until(BARS, timeout_s=30)

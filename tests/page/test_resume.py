@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 MINUTES = 60
 PER_MINUTE = 3
-WAIT_S = 60
+WAIT_S = 90
 
 
 class Market:

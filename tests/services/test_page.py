@@ -81,6 +81,14 @@ def test_ensure_tools_fetches_all_of_the_lock_once(repository):
     assert (repository / "calls").read_text() == "ci\n"
 
 
+def test_ensure_page_takes_the_library_that_came_with_the_tools(repository):
+    page.ensure_tools(repository)
+
+    assert page.ensure_page(repository)
+
+    assert (repository / "calls").read_text() == "ci\n"
+
+
 def test_check_types_finds_what_is_wrong_in_a_module(tmp_path, capfd):
     for name in ("package.json", "package-lock.json", "tsconfig.json", ".npmrc"):
         (tmp_path / name).write_text((REPOSITORY / name).read_text())

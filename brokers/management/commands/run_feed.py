@@ -52,7 +52,20 @@ log = structlog.get_logger(__name__)
 
 class Command(UsageCommand):
     help = "Publish and store what one broker sends, until SIGTERM or Ctrl-C."
-    requires_system_checks: list[str] = []
+    epilog = """\
+One process feeds, others of the same broker stand by. The name is one of Feeds in
+docs/brokers.md, with credentials from the environment or from the admin. Stopped, it
+stores what it has read first, for up to 10 s; a second Ctrl-C ends it at once.
+LOG_FORMAT=json gives the log as JSON. Exit codes: 0 stopped, 1 something was left
+unsent or unstored, 64 wrong usage (an unknown broker, credentials that cannot be),
+130 stopped by Ctrl-C before it began.
+
+examples:
+  manage.py run_feed simulated
+  manage.py run_feed binance
+  manage.py run_feed oanda --private-only
+"""
+    when_stopped = "it did not begin yet"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("broker", help="also one that is not enabled")

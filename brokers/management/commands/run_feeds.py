@@ -24,7 +24,17 @@ log = structlog.get_logger(__name__)
 
 class Command(UsageCommand):
     help = "Run `run_feed` for every broker that is enabled or has private feeds."
-    requires_system_checks: list[str] = []
+    epilog = """\
+Which brokers those are is set in the admin, and before its first look at the database
+by BROKERS_ENABLED. A feed that ends is started again; a change is seen within 10 s.
+LOG_FORMAT=json gives the log as JSON. Exit codes: 0 stopped by SIGTERM or Ctrl-C, with
+all feeds stopped first; 64 wrong usage, 130 stopped by Ctrl-C before it began.
+
+examples:
+  manage.py run_feeds
+  BROKERS_ENABLED=simulated,binance manage.py run_feeds
+"""
+    when_stopped = "it did not begin yet"
 
     def handle(self, *args: Any, **options: Any) -> None:
         uvloop.run(_run())

@@ -1,6 +1,5 @@
 """`manage.py refresh_candles`: brings candles up to date, or builds them anew."""
 
-import json
 import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NoReturn
@@ -10,21 +9,20 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
 from history.candle_rebuild import EVERYTHING, note_for_rebuild
-from history.candle_refresh import RefreshReport, refresh_candles
+from history.candle_refresh import RefreshReport, refresh_candles, select_due
 from history.models import Series
 from history.timestamps import to_us
-from marketdata.commands import (
-    EXIT_USAGE,
-    UsageCommand,
-    failing_with_the_database,
-)
+from marketdata.command_progress import Show, steps_on
+from marketdata.commands import EXIT_USAGE, UsageCommand
+from marketdata.durations import DAY_US
 from marketdata.exceptions import InvalidSymbol
 from marketdata.symbols import canonical
 
 _EPILOG = """\
 The worker does it every few seconds; this is for doing it now, and for building candles
 anew. Waits for refreshes that run. Days are UTC and both are included. Exit codes:
-0 done, 1 failed (what is done stays; run it again), 64 wrong usage.
+0 done, 1 failed (what is done stays; run it again), 64 wrong usage, 130 stopped by
+Ctrl-C.
 
 examples:
   manage.py refresh_candles
@@ -39,7 +37,8 @@ class Command(UsageCommand):
 
     help = "Compute the candles of everything that was stored since the last refresh."
     epilog = _EPILOG
-    requires_system_checks: list[str] = []  # they load the web side: 0.3 s, no use here
+    has_result = True
+    when_stopped = "what is done stays, run it again to go on"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the command's arguments."""
@@ -58,33 +57,37 @@ class Command(UsageCommand):
             action="store_true",
             help="Build all candles of the series anew, not only what changed.",
         )
-        add("--json", action="store_true", help="Print the summary as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Refresh, print what was done, and exit as the epilog of the help says."""
         span = _span(options)
-        try:
-            with failing_with_the_database():
-                series = _select(options["symbol"] or [], options["broker"])
-                report = _refresh(series, span)
-        except KeyboardInterrupt as exc:
-            text = "stopped; what is done stays, run it again to go on"
-            raise CommandError(text) from exc
-        if options["json"]:
-            self.stdout.write(json.dumps(msgspec.structs.asdict(report)))
-            return
-        self.stdout.write(
+        series = _select(options["symbol"] or [], options["broker"])
+        with steps_on(self.stderr, "days") as show:
+            report = _refresh(series, span, show)
+        line = (
             f"{report.ranges} ranges of {report.series} series: "
             f"{report.candles_written} candles written, "
             f"{report.candles_deleted} deleted"
         )
+        self.print_result(options, msgspec.structs.asdict(report), [line])
 
 
-def _refresh(series: QuerySet[Series], span: tuple[int, int] | None) -> RefreshReport:
+def _refresh(
+    series: QuerySet[Series], span: tuple[int, int] | None, show: Show
+) -> RefreshReport:
     now_us = time.time_ns() // 1000
     if span:
         note_for_rebuild(series, span, now_us=now_us)
-    return refresh_candles([item.pk for item in series], now_us=now_us)
+    ids = [item.pk for item in series]
+    total_us, done_us = sum(length for _, length in select_due(ids, now_us)), 0
+
+    def advance(length_us: int) -> None:
+        nonlocal done_us
+        # Notes may overlap, and others may be added meanwhile.
+        done_us = min(done_us + length_us, total_us)
+        show("candles", done_us / DAY_US, total_us / DAY_US)
+
+    return refresh_candles(ids, now_us=now_us, on_computed=advance)
 
 
 def _span(options: dict[str, Any]) -> tuple[int, int] | None:

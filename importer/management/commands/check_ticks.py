@@ -14,6 +14,7 @@ from importer.check_report import faults, heading, lines, tables
 from importer.checking import CheckOptions, check_series
 from importer.exceptions import NothingStored
 from importer.findings import SeriesCheck
+from importer.hours import HourRange
 from importer.instruments import ARCHIVE
 from importer.management.usage import (
     EXIT_HOLES,
@@ -24,7 +25,9 @@ from importer.management.usage import (
     parse_hours,
     symbols_of,
 )
-from marketdata.exceptions import InvalidSymbol
+from marketdata.command_progress import steps_on
+from marketdata.exceptions import InvalidSymbol, UnknownBroker
+from marketdata.models import Broker
 from marketdata.symbols import canonical
 
 
@@ -36,13 +39,15 @@ class Command(ImporterCommand):
 Without a range it is all that was ever imported. Looked for are hours that are missing,
 failed or suspect; rows that are not those of the ledger; statistics that are not those
 of the rows; candles that are not those of the ticks; indexes. `repair_ticks` mends it.
-Exit codes: 0 all is well, 1 failed, 2 something was found, 64 wrong usage.
+Exit codes: 0 all is well, 1 failed, 2 something was found, 64 wrong usage, 130 stopped
+by Ctrl-C.
 
 examples:
   manage.py check_ticks
   manage.py check_ticks EURUSD --from 2019-02-01 --to 2019-02-28
   manage.py check_ticks EURUSD --checksums --json
 """
+    when_stopped = "nothing was changed"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the command's arguments."""
@@ -56,7 +61,6 @@ examples:
             action="store_true",
             help="Do not count all rows of the series for its statistics.",
         )
-        add("--json", action="store_true", help="Print JSON.")
 
     def run(self, options: Mapping[str, Any]) -> None:
         """Check, print, and exit as the epilog of the help says."""
@@ -64,10 +68,7 @@ examples:
         thoroughness = CheckOptions(
             counts_all=not options["quick"], has_checksums=options["checksums"]
         )
-        checks = [
-            check_series(series, hours, thoroughness, now_us=now_us())
-            for series in _select(symbols_of(options), options["broker"])
-        ]
+        checks = self._check(options, hours, thoroughness)
         indexes = [*find_index_faults(), *_absent_indexes()]
         if options["json"]:
             found = {"series": [item.as_dict() for item in checks], "indexes": indexes}
@@ -77,6 +78,22 @@ examples:
         count = sum(item.counts.total() for item in checks) + len(indexes)
         if count:
             raise CommandError(f"{count:,} findings", returncode=EXIT_HOLES)
+
+    def _check(
+        self,
+        options: Mapping[str, Any],
+        hours: HourRange | None,
+        thoroughness: CheckOptions,
+    ) -> list[SeriesCheck]:
+        chosen = _select(symbols_of(options), options["broker"])
+        checks: list[SeriesCheck] = []
+        with steps_on(self.stderr, "series") as show:
+            for series in chosen:
+                show(series.instrument.symbol, len(checks), len(chosen))
+                checks.append(
+                    check_series(series, hours, thoroughness, now_us=now_us())
+                )
+        return checks
 
     def _print(self, checks: Sequence[SeriesCheck], indexes: Sequence[str]) -> None:
         console = Console() if self.stdout.isatty() else None
@@ -105,7 +122,11 @@ def _absent_indexes() -> Iterator[str]:
 
 def _select(spellings: Sequence[str], broker: str) -> list[Series]:
     """Return the series of the broker, those of the symbols if there are any."""
-    series = Series.objects.filter(broker=broker.lower()).select_related("instrument")
+    name = broker.lower()
+    brokers = {ARCHIVE, *Broker.objects.values_list("name", flat=True)}
+    if name not in brokers:
+        raise UnknownBroker(broker, sorted(brokers))
+    series = Series.objects.filter(broker=name).select_related("instrument")
     by_symbol = {item.instrument.symbol: item for item in series}
     if not spellings:
         return [by_symbol[symbol] for symbol in sorted(by_symbol)]

@@ -1,6 +1,5 @@
 """`manage.py import_ticks`: fill the history of instruments from Dukascopy's files."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,43 +33,34 @@ class Command(ImporterCommand):
         """Import, print the summary, and exit as the epilog of the help says."""
         order = order_of(options, now_us=now_us())
         if options["dry_run"]:
-            self._describe(order, as_json=options["json"])
+            self._describe(order, options)
         elif options["background"]:
-            self._queue(order, as_json=options["json"])
+            self._queue(order, options)
         else:
-            self._import(order, as_json=options["json"])
+            self._import(order, options)
 
-    def _import(self, order: ImportOrder, *, as_json: bool) -> None:
+    def _import(self, order: ImportOrder, options: Mapping[str, Any]) -> None:
         with progress_on(self.stderr) as progress:
             report = import_ticks(order, progress, now_us=now_us)
-        if as_json:
-            self.stdout.write(json.dumps(described(order) | report.as_dict()))
-        else:
-            symbols = [instrument.symbol for instrument in order.instruments]
-            self.stdout.write(head_line(symbols, order.hours, order.source.spec))
-            self.stdout.write("\n".join(report_lines(report)))
+        symbols = [instrument.symbol for instrument in order.instruments]
+        head = head_line(symbols, order.hours, order.source.spec)
+        result = described(order) | report.as_dict()
+        self.print_result(options, result, [head, *report_lines(report)])
         if report.hole_count:
             hours = report.hours.total()
             text = f"{report.hole_count} of {hours} hours are missing or failed"
             raise CommandError(text, returncode=EXIT_HOLES)
 
-    def _describe(self, order: ImportOrder, *, as_json: bool) -> None:
+    def _describe(self, order: ImportOrder, options: Mapping[str, Any]) -> None:
         plans = plan_import(order)
         seconds = None
         if not order.source.is_local:
             requests = sum(plan.fetched for plan in plans)
             seconds = requests / settings.DUKASCOPY_REQUESTS_PER_S
-        if as_json:
-            text = json.dumps(
-                {"dry_run": [plan_dict(plan) for plan in plans], "seconds": seconds}
-            )
-        else:
-            text = "\n".join(plan_lines(plans, seconds=seconds))
-        self.stdout.write(text)
+        result = {"dry_run": [plan_dict(plan) for plan in plans], "seconds": seconds}
+        self.print_result(options, result, plan_lines(plans, seconds=seconds))
 
-    def _queue(self, order: ImportOrder, *, as_json: bool) -> None:
+    def _queue(self, order: ImportOrder, options: Mapping[str, Any]) -> None:
         ids = [job.pk for job in queue_order(order, requested_by="command")]
-        if as_json:
-            self.stdout.write(json.dumps(described(order) | {"jobs": ids}))
-        else:
-            self.stdout.write(f"queued as job {', '.join(map(str, ids))}")
+        line = f"queued as job {', '.join(map(str, ids))}"
+        self.print_result(options, described(order) | {"jobs": ids}, [line])

@@ -1,6 +1,5 @@
 """`manage.py repair_ticks`: fetch again what is damaged, missing or revised."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,7 +33,7 @@ Every row of the range is read and held against the ledger. Fetched again are ho
 do not fit, that failed, are suspect or missing; with --all every hour, for only that
 shows what the provider revised. An hour that comes as it is stored stays untouched, any
 other is replaced in one transaction. Exit codes: 0 done, 1 failed, 2 done with holes
-(each is named), 64 wrong usage.
+(each is named), 64 wrong usage, 130 stopped by Ctrl-C.
 
 examples:
   manage.py repair_ticks
@@ -54,18 +53,13 @@ examples:
             help="Let the archive's ticks take the place of live ones.",
         )
         add("--no-refresh", action="store_true", help="Leave the candles for later.")
-        add("--json", action="store_true", help="End with the summary as JSON.")
 
     def run(self, options: Mapping[str, Any]) -> None:
         """Repair, print the summary, and exit as the epilog of the help says."""
         order = _order(options)
         with progress_on(self.stderr) as progress:
             report = repair_ticks(order, progress, now_us=now_us)
-        if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict()))
-        else:
-            for text in _summary(order, report):
-                self.stdout.write(text)
+        self.print_result(options, report.as_dict(), _summary(order, report))
         holes = report.imported.hole_count
         if holes:
             text = f"{holes} hours are missing, suspect or failed"

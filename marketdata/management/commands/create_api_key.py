@@ -15,6 +15,16 @@ from marketdata.models import ApiKey, ClientPlan
 
 class Command(UsageCommand):
     help = "Make an API key and print it; nobody can find it out again."
+    epilog = """\
+Standard output is the key alone, or with --json {"key", "name", "plan", "expires"};
+`expires` is ISO 8601, or null for never. Exit codes: 0 done, 1 failed (the name is
+taken), 64 wrong usage (an unknown plan), 130 stopped by Ctrl-C.
+
+examples:
+  manage.py create_api_key desk --plan anonymous
+  manage.py create_api_key "a partner" --plan anonymous --days 90 --json
+"""
+    has_result = True
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         self._parser = parser
@@ -44,5 +54,11 @@ class Command(UsageCommand):
         except ValidationError as exc:
             raise CommandError("; ".join(exc.messages)) from exc
         row.save()
-        self.stdout.write(key)
+        result = {
+            "key": key,
+            "name": row.name,
+            "plan": plan.name,
+            "expires": expires and expires.isoformat(),
+        }
+        self.print_result(options, result, [key])
         self.stderr.write("This is the key; it is not stored and not shown again.")

@@ -17,6 +17,18 @@ _DAY_S = 86_400
 
 class Command(UsageCommand):
     help = "Print a JWT signed with JWT_SECRET (HS256)."
+    epilog = """\
+Standard output is the token alone, or with --json {"token", "sub", "plan", "exp"};
+`exp` is in seconds since the epoch. Nothing is stored: a token is good until it
+expires, or until JWT_SECRET changes. Exit codes: 0 done, 1 failed (no JWT_SECRET),
+64 wrong usage (an unknown plan), 130 stopped by Ctrl-C.
+
+examples:
+  manage.py issue_token desk-7 --plan anonymous
+  manage.py issue_token desk-7 --plan anonymous --days 0.5 --json
+"""
+    has_result = True
+    when_stopped = "no token was issued"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         self._parser = parser
@@ -35,7 +47,15 @@ class Command(UsageCommand):
         except ValueError as exc:
             raise CommandError(str(exc)) from exc
         self._check_plan(options["plan"])
-        self.stdout.write(issue_jwt(self._claims(options), settings.JWT_SECRET))
+        claims = self._claims(options)
+        token = issue_jwt(claims, settings.JWT_SECRET)
+        result = {
+            "token": token,
+            "sub": claims.sub,
+            "plan": claims.plan,
+            "exp": claims.exp,
+        }
+        self.print_result(options, result, [token])
 
     def _check_plan(self, name: str) -> None:
         # None: this server has no database, and its plans are the defaults.

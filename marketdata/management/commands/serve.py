@@ -15,15 +15,32 @@ from marketdata.server import LiveServer, tcp_endpoint
 from marketdata.shared_port import SharedPort
 from marketdata.web_processes import LISTENING, WebProcesses
 
+MAX_PORT = 65_535
+
 
 class Command(UsageCommand):
     help = "Serve WebSocket clients and HTTP. SIGTERM ends it cleanly, twice at once."
-    requires_system_checks = ()
+    epilog = """\
+Settings are read from the environment, from .env and from the configuration file; the
+defaults of host and port are HOST and PORT. LOG_FORMAT=json gives the log as JSON.
+Exit codes: 0 stopped by SIGTERM or Ctrl-C, with clients told to come back; 1 failed
+(the port is taken), 64 wrong usage, 130 stopped by Ctrl-C before it served, and at
+once by the second one.
+
+examples:
+  manage.py serve
+  manage.py serve --host 0.0.0.0 --port 8080 --processes 4
+  manage.py serve --only ws --port 8081
+"""
+    when_stopped = "it did not serve yet"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=settings.HOST)
         parser.add_argument(
-            "--port", type=int, default=settings.PORT, help="0 for any that is free"
+            "--port",
+            type=_port,
+            default=settings.PORT,
+            help="0 for any that is free (default: PORT)",
         )
         parser.add_argument(
             "--processes",
@@ -95,6 +112,12 @@ class Command(UsageCommand):
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"expected 1 or more processes, found {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise ArgumentTypeError(f"expected a port up to {MAX_PORT}, found {text!r}")
     return int(text)
 
 

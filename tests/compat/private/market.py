@@ -58,7 +58,7 @@ class Market:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait(15)
+            process.wait(60)
 
     def page(
         self, path: str, browser: Client, fields: dict[str, str] | None = None
@@ -98,7 +98,7 @@ class Market:
         return path
 
     def _wait_for(self, path: Path, text: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while text not in path.read_text():
             assert time.monotonic() < deadline, path.read_text()
             time.sleep(0.05)

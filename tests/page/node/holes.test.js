@@ -4,6 +4,7 @@ import test from "node:test";
 import { describeHoles, holesOf, marksOf, pieces, withoutFilled } from "../../../static/page/holes.js";
 
 const H = 3600;
+const HISTORY = { price: "mid", isLive: false, begins: null };
 
 test("hours of one bad state are one hole; closed and empty hours are none", () => {
   const states = ["stored", "missing", "missing", "failed", "closed", "empty", "missing"];
@@ -11,7 +12,7 @@ test("hours of one bad state are one hole; closed and empty hours are none", () 
   const repeated = { from: H, to: 3 * H, reason: "missing" };
   const gaps = [{ from: 100, to: 130, reason: "connection lost" }, repeated];
 
-  assert.deepEqual(holesOf({ hours, gaps }), [
+  assert.deepEqual(holesOf({ hours, gaps }, HISTORY), [
     { from: 100, to: 130, reason: "connection lost" },
     { from: H, to: 3 * H, reason: "missing" },
     { from: 3 * H, to: 4 * H, reason: "failed" },
@@ -41,6 +42,30 @@ test("a hole inside a bucket marks it, several there are one mark", () => {
 
   assert.deepEqual(marksOf(bars, holes, 86_400), [{ time: 0, holes }]);
   assert.equal(describeHoles(holes), "2 h missing");
+});
+
+test("gaps are those of the records that the prices are made of", () => {
+  const gaps = ["tick", "trade"].map((type) => ({ from: 10, to: 20, reason: "feed not running", type }));
+  const [tick, trade] = gaps.map(({ from, to, reason }) => ({ from, to, reason }));
+
+  assert.deepEqual(holesOf({ hours: [], gaps: gaps.slice(0, 1) }, HISTORY), [tick]);
+  assert.deepEqual(holesOf({ hours: [], gaps: gaps.slice(0, 1) }, { ...HISTORY, price: "trade" }), []);
+  assert.deepEqual(holesOf({ hours: [], gaps: gaps.slice(1) }, { ...HISTORY, price: "trade" }), [trade]);
+});
+
+test("nothing is missing of a live series before it begins, nor in hours not counted yet", () => {
+  const states = ["missing", "missing", "stored", "missing", "stored", "closed", "missing"];
+  const hours = states.map((state, index) => ({ hour: index * H, state }));
+  const live = { price: "mid", isLive: true, begins: H + 60 };
+  const holes = [1, 3].map((hour) => ({ from: hour * H, to: (hour + 1) * H, reason: "missing" }));
+
+  assert.deepEqual(holesOf({ hours, gaps: [] }, live), holes);
+});
+
+test("what two tell is missing once", () => {
+  const holes = [{ from: 0, to: 30, reason: "gap" }, { from: 10, to: 40, reason: "gap" }];
+
+  assert.equal(describeHoles(holes), "40 s gap");
 });
 
 test("holes before the first and after the last bar are not marked", () => {

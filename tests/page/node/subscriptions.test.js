@@ -29,10 +29,20 @@ test("the watch list has what enabled brokers carry, simulated ones last", () =>
 
 test("a chart is offered of each broker with data or a feed, told apart", () => {
   assert.deepEqual(chartBrokers(SYMBOLS, BROKERS, "EURUSD"), [
-    { broker: "dukascopy", isLive: false, isSimulated: false },
-    { broker: "simulated", isLive: true, isSimulated: true },
+    { broker: "dukascopy", isLive: false, isSimulated: false, begins: 9 },
+    { broker: "simulated", isLive: true, isSimulated: true, begins: null },
   ]);
   assert.deepEqual(chartBrokers(SYMBOLS, BROKERS, "AUDCAD"), []);
+});
+
+test("rows are broker by broker, simulated ones last", () => {
+  const both = [{ ...SYMBOLS[0], brokers: [carrier("simulated"), carrier("kraken"), carrier("binance")] }, SYMBOLS[1]];
+  const brokers = [...BROKERS, { broker: "kraken", enabled: true, simulated: false }];
+
+  assert.deepEqual(
+    watchRows(both, brokers).map(({ broker, symbol }) => `${broker} ${symbol}`),
+    ["binance EURUSD", "binance BTCUSDT", "kraken EURUSD", "simulated EURUSD", "simulated BTCUSDT"],
+  );
 });
 
 test("ticks are asked for with one request per broker", () => {
