@@ -11,6 +11,8 @@ import msgspec
 import structlog
 
 from history.feed_gaps import FeedGapRow
+from history.journal_ends import ends_left
+from history.lost_rows import Key
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,14 @@ class GapFile:
             else:
                 self._left.append(path)
         return gaps
+
+    def ends_left(self) -> dict[Key, int]:
+        """Return until when the journals of processes before this one go."""
+        try:
+            return ends_left(self._folder, self._epoch)
+        except OSError as exc:
+            log.warning("end of the journal not known", error=str(exc))
+            return {}
 
     def forget_left(self) -> None:
         """Delete the files that were read: this process has written what they held."""

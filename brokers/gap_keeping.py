@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import django.db
 import structlog
 
 from brokers.exceptions import LeaseLost
+from brokers.feed import Key
 from brokers.gap_file import GapFile
 from brokers.gap_store import GapStore
 from history.feed_gaps import FeedGapRow
@@ -53,6 +54,12 @@ class GapKeeper:
             self._log.info("gaps of dead processes are to be stored", gaps=len(left))
             self._waiting.extend(left)
             self._has_new.set()
+
+    async def ends_left(self) -> Mapping[Key, int]:
+        """Return until when the records go that earlier processes left on disk."""
+        if self._file is None:
+            return {}
+        return await asyncio.to_thread(self._file.ends_left)
 
     def keep(self, row: FeedGapRow) -> None:
         """Have a gap stored; never blocks."""

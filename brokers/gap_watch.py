@@ -76,18 +76,21 @@ class GapWatch:
             await self._keeper.take_over()
         if self._store is None:
             return
+        ends, live_until_us = await self._ends()
+        kinds = set(Kind) if self.kinds is None else self.kinds
+        wanted = {key: end_us for key, end_us in ends.items() if key[0] in kinds}
+        self._finder = GapFinder(wanted, live_until_us)
+        self._finder.market_of = self._market_of
+
+    async def _ends(self) -> tuple[Mapping[Key, int], int | None]:
+        """Return the ends, and until when the connection was live; else of the disk."""
+        assert self._store is not None
         try:
             async with asyncio.timeout(PREPARE_TIMEOUT_S):
-                stored = await self._store.ends()
-                ends = {
-                    key: end_us
-                    for key, end_us in stored.items()
-                    if self.kinds is None or key[0] in self.kinds
-                }
-                self._finder = GapFinder(ends, await self._store.live_until())
+                return await self._store.ends(), await self._store.live_until()
         except (django.db.Error, TimeoutError) as exc:
             self._log.warning("end of the stored records not known", error=str(exc))
-        self._finder.market_of = self._market_of
+        return ({} if self._keeper is None else await self._keeper.ends_left()), None
 
     def enter(self, state: FeedState) -> None:
         """Note the state of the connection; without instruments nothing is missed."""

@@ -85,9 +85,15 @@ async def test_losses_are_stored_as_gaps_also_by_the_next_process(
             await feed.stop(signal.SIGKILL)
         left = waiting(folder)
         before = await asyncio.to_thread(stored_gaps)
-        proxy.restore()
         async with manage("run_feed", "simulated", **through) as feed:
+            await until(lambda: "feed live" in feed.log, timeout_s=20)
+            await until(
+                lambda: "feed not running" in {gap.reason for gap in waiting(folder)},
+                timeout_s=20,
+            )
+            proxy.restore()
             await until_stored(left)
+            await until_stored("feed not running")
             await until(lambda: waiting(folder) == set())
             assert await feed.stop() == 0, feed.log
 
