@@ -23,8 +23,9 @@ from redis.exceptions import RedisError
 from history.api_errors import json_response
 from history.api_schema import documented_status
 from history.exceptions import DatabaseUnavailable
-from history.health import SharedCheck, StatusView
-from history.rest_services import RestServices
+from history.health import CHECK_TIMEOUT_S, SharedCheck, StatusView
+from history.reader import Reader
+from history.rest_services import RestServices, SharedMetrics
 from marketdata.metric_families import Family, gauge, merge
 from marketdata.own_metrics import own_metrics
 from marketdata.process_messages import AskMetrics, ProcessMetrics
@@ -34,7 +35,7 @@ from marketdata.process_talk import ask_processes
 _TEXT, _OPENMETRICS = _FORMATS = ("text/plain", "application/openmetrics-text")
 # The addresses have no limit: all processes are asked, and all is written down, once in
 # this time at most, however often somebody asks.
-PAUSE_S = 0.25
+PAUSE_S = 0.1
 _SILENT = "Processes that were asked and did not answer; -1: Redis is away."
 
 log = structlog.get_logger(__name__)
@@ -130,13 +131,18 @@ _texts = {
 
 async def _shared(services: RestServices) -> list[Family]:
     """Return what the database tells, nothing while it is away."""
-    families: list[Family] = []
-    for read in services.shared_metrics:
-        try:
-            families += await read(services.lookups)
-        except (DatabaseUnavailable, psycopg.Error) as exc:
-            log.warning("metrics lack what the database knows", error=repr(exc))
-    return families
+    parts = [_read(read, services.lookups) for read in services.shared_metrics]
+    return [family for part in await asyncio.gather(*parts) for family in part]
+
+
+async def _read(read: SharedMetrics, reader: Reader) -> Sequence[Family]:
+    try:
+        # A database that was cut off does not say so.
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await read(reader)
+    except (DatabaseUnavailable, psycopg.Error, TimeoutError) as exc:
+        log.warning("metrics lack what the database knows", error=repr(exc))
+        return ()
 
 
 class _Merged(Collector):

@@ -9,6 +9,7 @@ import redis.exceptions
 from celery import current_app
 from channels.layers import get_channel_layer
 from django.conf import settings
+from kombu.exceptions import OperationalError as QueueError
 
 from config.checkup.database import check_accounts, check_database
 from config.checkup.findings import (
@@ -110,15 +111,22 @@ def check_processes(*, has_database: bool) -> Iterable[Finding]:
     enabled = settings.BROKERS_ENABLED
     if has_database:
         enabled = load_enabled_brokers()
-    asked = asyncio.run(ask_processes(get_channel_layer("control"), AskFigures))
+    try:
+        asked = asyncio.run(ask_processes(get_channel_layer("control"), AskFigures))
+    except (redis.exceptions.RedisError, OSError) as exc:  # and TimeoutError
+        found = f"they cannot be asked: {str(exc) or type(exc).__name__}"
+        cure = "mend the channel layer first: processes are asked over it"
+        return [bad("processes", found, cure)]
     return judge_processes(asked.answers, asked.silent, frozenset(enabled))
 
 
 def check_workers() -> Finding:
     """Return whether workers of both queues answer."""
-    answers = (
-        current_app.control.inspect(timeout=WORKER_TIMEOUT_S).active_queues() or {}
-    )
+    inspect = current_app.control.inspect(timeout=WORKER_TIMEOUT_S)
+    try:
+        answers = inspect.active_queues() or {}
+    except QueueError as exc:
+        return bad("workers", str(exc), "look at Redis: the task queue is kept in it")
     served = {queue["name"] for queues in answers.values() for queue in queues}
     missing = [queue for queue in QUEUES if queue not in served]
     if missing:

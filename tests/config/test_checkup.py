@@ -1,7 +1,9 @@
 """The judgements of `manage.py doctor`."""
 
 import pytest
+from celery import Celery
 
+from config.checkup import services
 from config.checkup.findings import (
     Verdict,
     judge_clock,
@@ -12,6 +14,7 @@ from config.checkup.findings import (
     judge_processes,
     judge_python,
 )
+from marketdata.layers import MarketDataChannelLayer
 from marketdata.process_messages import FeedFigures, WebFigures
 
 GB = 1 << 30
@@ -73,3 +76,23 @@ def test_processes_that_do_not_answer_are_counted():
 
     assert (silent.verdict, silent.found) == (BAD, "2 did not answer")
     assert (running.verdict, running.found) == (GOOD, "1 running, 5 clients")
+
+
+def test_processes_that_cannot_be_asked_are_a_finding(monkeypatch):
+    layer = MarketDataChannelLayer(hosts=["redis://127.0.0.1:9/0"])
+    monkeypatch.setattr(services, "get_channel_layer", lambda name: layer)
+
+    (finding,) = services.check_processes(has_database=False)
+
+    assert (finding.check, finding.verdict) == ("processes", BAD)
+    assert finding.cure
+
+
+def test_queue_that_cannot_be_asked_is_a_finding(monkeypatch):
+    app = Celery(broker="redis://127.0.0.1:9/0")
+    app.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
+    monkeypatch.setattr(services, "current_app", app)
+
+    finding = services.check_workers()
+
+    assert (finding.check, finding.verdict) == ("workers", BAD)

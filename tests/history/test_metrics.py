@@ -1,9 +1,12 @@
 """Metrics for Prometheus; server A's are in `test_health`."""
 
+import asyncio
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from marketdata.connections import Connections, connections
+from marketdata.metric_families import gauge
 
 SCRAPE = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
@@ -58,6 +61,22 @@ def test_scraper_with_a_strange_version_is_answered(rest, accept):
 
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith(accept.partition(";")[0])
+
+
+def test_database_that_says_nothing_holds_no_scraper_up(rest):
+    async def wait_for_ever(reader):
+        await asyncio.Event().wait()
+
+    async def tell(reader):
+        return [gauge("marketdata_told", "Told.", 1)]
+
+    rest.services.shared_metrics = [wait_for_ever, tell]
+
+    response = rest.get("/metrics/prometheus")
+
+    text = response.content.decode()
+    assert "marketdata_told 1.0" in text
+    assert "marketdata_connections{" in text
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json"])
