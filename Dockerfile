@@ -21,7 +21,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin marketdata
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
-COPY manage.py ./
+COPY manage.py requirements.lock ./
 COPY config/ config/
 COPY marketdata/ marketdata/
 COPY history/ history/

@@ -36,13 +36,19 @@ def stored_credentials(broker: str) -> Credentials | None:
     return None if encrypted is None else cipher().decrypt(encrypted)
 
 
-def usable_credentials(broker: str) -> Credentials | None:
-    """Return as ``stored_credentials``, None as well if they cannot be read now."""
+def usable_credentials(broker: str) -> Credentials | AccountUnreadable | None:
+    """Return as ``stored_credentials``, None as well while the database is away.
+
+    The error takes the place of credentials that no key decrypts: those of the
+    environment, perhaps another account, are not to be used in their place.
+    """
     if not settings.DATABASE_URL:
         return None
     try:
         return stored_credentials(broker)
-    except (django.db.Error, AccountUnreadable) as exc:
+    except AccountUnreadable as exc:
+        return exc
+    except django.db.Error as exc:
         log.warning("stored account not used", broker=broker, error=str(exc).strip())
         return None
     finally:

@@ -20,6 +20,8 @@ from marketdata.broker_credentials import Credentials
 # What is entered in the admin takes effect within 10 s, a slow database included.
 MAX_LOOK_S = 5.0
 
+# Credentials, or why there are none although there is an account.
+Account = Credentials | AccountUnreadable | None
 Load = Callable[[], Awaitable[Credentials | None]]
 # May raise BrokerError: then the account cannot be used, and what was used stays.
 Use = Callable[[Credentials | None], None]
@@ -30,13 +32,11 @@ log = structlog.get_logger(__name__)
 class AccountWatch:
     """Looks at a broker's account every ``look_s`` and has it used if it changed.
 
-    ``account`` is the one in use, None for that of the environment. While the account
-    cannot be read, nothing changes.
+    ``account`` is the one in use, None for that of the environment, an error for one
+    that could not be read. While the account cannot be read, nothing changes.
     """
 
-    def __init__(
-        self, broker: str, account: Credentials | None, load: Load, use: Use
-    ) -> None:
+    def __init__(self, broker: str, account: Account, load: Load, use: Use) -> None:
         self._account = account
         self._load = load
         self._use = use
@@ -66,11 +66,12 @@ class AccountWatch:
 
 @asynccontextmanager
 async def account_watched(
-    account: Credentials | None, feed: Feed, connection: KeptConnection, settings: Any
+    account: Account, feed: Feed, connection: KeptConnection, settings: Any
 ) -> AsyncIterator[None]:
     """Have the feed use its broker's account while this lasts; it was made with one.
 
-    The connection is made anew when the account changes. ``settings`` are Django's.
+    The connection is made anew when the account changes. None is made with the
+    environment's instead of an account that cannot be read. ``settings`` are Django's.
     """
     if not isinstance(feed, AccountFeed) or not settings.DATABASE_URL:
         yield
@@ -78,8 +79,11 @@ async def account_watched(
 
     def use(changed: Credentials | None) -> None:
         feed.use_account_of(build_feed(feed.broker, settings, changed))
+        connection.barred = ""
         connection.connect_again("the account was changed")
 
+    if isinstance(account, AccountUnreadable):
+        connection.barred = str(account)
     load = partial(database_sync_to_async(stored_credentials), feed.broker)
     watch = AccountWatch(feed.broker, account, load, use)
     look_s = min(MAX_LOOK_S, settings.CATALOG_REFRESH_S)

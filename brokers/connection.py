@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from brokers.backoff import Backoff
-from brokers.exceptions import FeedLost, FeedSilent
+from brokers.exceptions import FeedLost, FeedSilent, FeedUnauthorized
 from brokers.feed import Emit, Feed, FollowedInstrument
 from brokers.run_together import run_together, unless
 from brokers.silence import Silence
@@ -64,7 +64,8 @@ def timing_of(settings: Any) -> Timing:
 class KeptConnection:
     """A feed's connection, made again whenever it ends.
 
-    ``on_state`` is told each state that it enters.
+    ``on_state`` is told each state that it enters. ``barred`` says why none may be made
+    now: attempts fail for that reason.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class KeptConnection:
     ) -> None:
         self.state = FeedState.STARTING
         self.reconnects = 0
+        self.barred = ""
         self.followed: Sequence[FollowedInstrument] = ()
         self.on_state: Callable[[FeedState], None] = lambda state: None
         self._feed = feed
@@ -133,6 +135,8 @@ class KeptConnection:
             started_s = time.monotonic()
             self._again.clear()
             try:
+                if self.barred:
+                    raise FeedUnauthorized(401, self.barred)
                 await run_together(
                     self._feed.run(emit_live), self._watch_silence(), self._end_early()
                 )

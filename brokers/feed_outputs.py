@@ -10,6 +10,8 @@ from brokers.bucket_store import BucketStore
 from brokers.feed import Feed
 from brokers.feed_answers import FeedAnswers
 from brokers.gap_closing import GapCloser
+from brokers.gap_file import GapFile
+from brokers.gap_keeping import GapKeeper
 from brokers.gap_store import FeedGapStore
 from brokers.gap_watch import GapWatch
 from brokers.hub_link import HubLink, Layers
@@ -45,9 +47,12 @@ def feed_outputs(
     )
     hubs = hub_link(feed, publisher, live)
     store = FeedGapStore(feed.broker, lease.guard()) if recorder and lease else None
-    gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store)
-    if lease:
-        gaps.on_superseded = lease.give_up
+    keeper = None
+    if store and recorder and lease:
+        file = GapFile(Path(settings.JOURNAL_DIR, feed.broker), epoch)
+        keeper = GapKeeper(feed.broker, store, lost=recorder.lost, file=file)
+        keeper.on_superseded = lease.give_up
+    gaps = GapWatch(feed.broker, publisher, get_channel_layer(), store, keeper)
     return Outputs(
         publisher,
         recorder,

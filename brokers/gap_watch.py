@@ -12,8 +12,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from brokers.connection import FeedState
-from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, Key, UpstreamGap
+from brokers.gap_keeping import GapKeeper
 from brokers.gap_store import GapStore
 from brokers.gaps import GapFinder
 from brokers.run_together import run_together
@@ -25,9 +25,8 @@ from marketdata.publisher import BatchLayer, Publisher
 from marketdata.records import KINDS, Kind, Record
 
 LOOK_S = 1.0
-KEEP_PAUSE_S = 0.1
 PREPARE_TIMEOUT_S = 5.0
-MAX_WAITING = 10_000  # while Redis or the database is away; the oldest go first
+MAX_WAITING = 10_000  # while Redis is away; the oldest go first
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +34,7 @@ log = structlog.get_logger(__name__)
 class GapWatch:
     """The gaps of one feed, found here or told by the feed itself.
 
-    While a store or Redis is away they wait. Without a store none is kept.
-    ``on_superseded`` is called when they are another process's to store.
+    While Redis is away they wait. Without a store none is kept.
     """
 
     def __init__(
@@ -45,16 +43,17 @@ class GapWatch:
         publisher: Publisher,
         layer: BatchLayer,
         store: GapStore | None,
+        keeper: GapKeeper | None = None,
         *,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
-        self.on_superseded: Callable[[], None] = lambda: None
         self.kinds: Collection[Kind] | None = None  # all
         self.followed: Callable[[], Sequence[FollowedInstrument]] = lambda: ()
         self._broker = broker
         self._publisher = publisher
         self._layer = layer
         self._store = store
+        self._keeper = keeper
         self._now_us = now_us
         self._finder = GapFinder({})
         self._markets: Mapping[str, InstrumentType] = {}
@@ -62,8 +61,7 @@ class GapWatch:
         self._was_live = False
         self._last_told: dict[Key, UpstreamGap] = {}
         self._untold: deque[UpstreamGap] = deque(maxlen=MAX_WAITING)
-        self._unstored: deque[FeedGapRow] = deque(maxlen=MAX_WAITING)
-        self._has_untold, self._has_unstored = asyncio.Event(), asyncio.Event()
+        self._has_untold = asyncio.Event()
         self._log = log.bind(broker=broker)
 
     @property
@@ -74,6 +72,8 @@ class GapWatch:
     async def prepare(self) -> None:
         """Learn until when the records of earlier processes are stored."""
         self._finder.market_of = self._market_of
+        if self._keeper is not None:
+            await self._keeper.take_over()
         if self._store is None:
             return
         try:
@@ -145,22 +145,21 @@ class GapWatch:
             return  # by the feed and by us
         self._last_told[key] = gap
         self._untold.append(gap)
-        if self._store and gap.kind in STORED_KINDS and gap.from_us is not None:
+        if self._keeper and gap.kind in STORED_KINDS and gap.from_us is not None:
             to_us = self._now_us() if gap.to_us is None else gap.to_us
             row = FeedGapRow(gap.symbol, gap.kind, gap.from_us, to_us, gap.reason)
-            self._unstored.append(row)
-            self._has_unstored.set()
+            self._keeper.keep(row)
         self._has_untold.set()
 
     async def run(self) -> None:
         """Tell what is found, and store it, which may take its time. Never returns."""
-        await run_together(self._tell_all(), self._keep_all())
+        keeping = [self._keeper.run()] if self._keeper else []
+        await run_together(self._tell_all(), *keeping)
 
     async def drain(self) -> bool:
         """Store what waits; False if something could not be stored."""
         await self._send()
-        await self._keep()
-        return not self._unstored
+        return self._keeper is None or await self._keeper.drain()
 
     def _market_of(self, symbol: str) -> InstrumentType:
         """Return the market of what is followed, crypto's if that is not known."""
@@ -180,13 +179,6 @@ class GapWatch:
                 self.tell(gap)
             await self._send()
 
-    async def _keep_all(self) -> None:
-        while True:
-            await _wait(self._has_unstored)
-            await self._keep()
-            # All topics' gaps end within moments: a few statements store them.
-            await asyncio.sleep(KEEP_PAUSE_S)
-
     async def _send(self) -> None:
         gaps = list(self._untold)
         if not gaps:
@@ -202,24 +194,6 @@ class GapWatch:
         except (RedisError, OSError):
             return  # the publisher says that Redis is away
         _forget(self._untold, gaps)
-
-    async def _keep(self) -> None:
-        rows = list(self._unstored)
-        if self._store is None or not rows:
-            return
-        try:
-            stored = await self._store.store(rows)
-        except django.db.DataError as exc:
-            self._log.error("gaps cannot be stored", error=str(exc).strip())
-        except LeaseLost as exc:
-            self._log.error("gaps are not ours to store", error=str(exc))
-            self.on_superseded()
-        except django.db.Error as exc:
-            self._log.warning("gaps not stored yet", error=str(exc).strip())
-            return
-        else:
-            self._log.info("gaps stored", gaps=stored)
-        _forget(self._unstored, rows)
 
 
 async def _wait(event: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ Lines of a WebSocket have its `connection`, those of an HTTP request its `reques
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from marketdata.broker_credentials import hide_secrets
 
 CONSOLE, JSON = FORMS = ("console", "json")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # Libraries that say at INFO what happens per connection or per task.
 _QUIET = ("daphne", "django.channels.server", "twisted", "celery.worker.strategy")
@@ -26,10 +27,12 @@ def configure_logs(level: str, form: str = CONSOLE) -> None:
     """Send events and library logs of at least ``level`` to standard error.
 
     ``form`` is `console`, for people, or `json`, for programs.
+
+    Raises:
+        ImproperlyConfigured: one of them is something else.
     """
-    if form not in FORMS:
-        expected = " or ".join(FORMS)
-        raise ImproperlyConfigured(f"LOG_FORMAT: expected {expected}, found {form!r}")
+    _check("LOG_LEVEL", level, LEVELS)
+    _check("LOG_FORMAT", form, FORMS)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -96,3 +99,9 @@ def without_tokens(logger: Any, name: str, line: Any) -> Any:
     """
     line = _TOKEN.sub(r"\1...", line) if "token=" in line else line
     return hide_secrets(line)
+
+
+def _check(setting: str, found: str, known: Sequence[str]) -> None:
+    if found not in known:
+        expected = " or ".join(known)
+        raise ImproperlyConfigured(f"{setting}: expected {expected}, found {found!r}")

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -52,8 +53,13 @@ def total_bytes(folder: Path) -> int:
     return sum(segment.size for segments in each for segment in segments)
 
 
-def rows_of_segment(segment: Segment) -> list[Row]:
+def rows_of_segment(
+    segment: Segment, on_damage: Callable[[int], None] = lambda place: None
+) -> list[Row]:
     """Return the rows that can be read; names what is damaged in the log. Blocks.
+
+    ``on_damage`` is told behind how many rows something is lost, not of what a killed
+    process did not finish: nobody heard of that.
 
     Raises:
         OSError: the file cannot be read.
@@ -62,6 +68,8 @@ def rows_of_segment(segment: Segment) -> list[Row]:
     for item in decode_blocks(segment.path.read_bytes()):
         if isinstance(item, Damage):
             _tell(segment.path, item)
+            if not item.is_tail:
+                on_damage(len(rows))
         else:
             rows += item
     return rows

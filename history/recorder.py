@@ -22,11 +22,13 @@ from history.exceptions import Superseded
 from history.flush_timer import FlushTimer
 from history.journal import Journal
 from history.journal_replay import JournalReplay
-from history.journal_segments import Segment, rows_of_segment
+from history.journal_segments import Segment
 from history.left_store import LeftStore
 from history.live_rows import Row
+from history.lost_rows import LostSpans
 from history.record_batch import BatchStore, Guard, StoredBatch
 from history.recorder_counters import RecorderCounters
+from history.segment_reading import read_or_lose
 from history.stored_numbers import StoredNumbers
 from marketdata.records import Tick, Trade
 
@@ -45,6 +47,7 @@ class Recorder:
 
     ``stored_numbers`` says by group name up to which number the records of a topic are
     in the database, in the newest epoch; numbers that were dropped count as stored.
+    ``lost`` has the spans of what was dropped, but for what is left at the end.
     ``on_superseded`` is called once if the guard forbids to go on; the journal stays.
 
     Args:
@@ -64,6 +67,7 @@ class Recorder:
         guard: Guard | None = None,
     ) -> None:
         self.counters = RecorderCounters()
+        self.lost = LostSpans()
         self.stored_numbers = StoredNumbers()
         self.on_superseded: Callable[[], None] = lambda: None
         self._timer = FlushTimer(flush_s, flush_rows)
@@ -95,7 +99,7 @@ class Recorder:
         """Take a record for storing under its number; never blocks.
 
         Call ``write_block`` before it is published; without that it is in the journal
-        after this turn of the loop. The first call starts the writing task.
+        after this turn of the loop.
         """
         if self._timer.closing.is_set() or self._is_superseded:
             self.counters.dropped += 1
@@ -109,7 +113,8 @@ class Recorder:
         """Write to the journal what was appended since the last call."""
         rows, self._block = self._block, []
         if rows:
-            self.counters.dropped += self._backlog.add(rows)
+            self.counters.dropped += (lost := self._backlog.add(rows))
+            self.lost.add(rows[len(rows) - lost :])
             self._timer.count(len(rows))
 
     def unstored(self, kind: type, symbol: str) -> list[tuple[Tick | Trade, int]]:
@@ -204,11 +209,8 @@ class Recorder:
             await self._writer.write(chunk, self._note_done)
 
     async def _store_segment(self, segment: Segment) -> None:
-        try:
-            rows = await self.read(lambda: rows_of_segment(segment))
-        except OSError as exc:
-            log.error("journal cannot be read", error=str(exc), lost=segment.rows)
-            rows = []
+        rows, holes = await self.read(lambda: read_or_lose(segment))
+        self.lost.extend(holes)
         await self._writer.write(rows, self._note_done)
         lost = segment.rows - len(rows)  # to damage, which the log names
         self.counters.dropped += lost
@@ -216,7 +218,9 @@ class Recorder:
 
     def _note_done(self, done: StoredBatch | None, rows: Sequence[Row]) -> None:
         self.counters.add(done, len(rows))
-        if done is not None:
+        if done is None:
+            self.lost.add(rows)
+        else:
             epoch = max(row[1] for row in rows)  # 0: trades fetched behind the feed
             self.stored_numbers.note(epoch, done.numbers)
         self._leave(len(rows))
@@ -230,7 +234,7 @@ class Recorder:
         self._looked_s = time.monotonic()
         if self._journal is not None:
             replay = JournalReplay(self._journal, self._thread, self._left_writer)
-            await replay.run(self.counters)
+            await replay.run(self.counters, self.lost)
             self._is_replayed = True
         self._is_settled.set()
 
@@ -242,9 +246,5 @@ class Recorder:
     def _note_failure(self, exc: Exception) -> None:
         self.counters.failed_flushes += 1
         self._is_settled.set()
-        log.warning(
-            "flush failed",
-            error=str(exc).strip(),
-            held=self.held,
-            dropped=self.counters.dropped,
-        )
+        facts = {"held": self.held, "dropped": self.counters.dropped}
+        log.warning("flush failed", error=str(exc).strip(), **facts)

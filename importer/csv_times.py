@@ -1,7 +1,7 @@
 """Times as CSV files write them, into microseconds since the epoch. Pure.
 
     04.02.2019 00:00:00.994            Dukascopy's export; `... GMT+0200` for local time
-    2019-02-04 00:00:00.994            ISO 8601, also with `T`, `Z` or an offset
+    2019-02-04 00:00:00.994            ISO 8601, also with `T`, `Z`, an offset; `+00`
     2019.02.04 00:00:00.994            MetaTrader
     20190204 000000994                 HistData
     1549238400994                      epoch in s, ms, us or ns, told by its length
@@ -22,7 +22,8 @@ _CLOCK = (
     r"[T ](?P<hour>\d\d):(?P<min>\d\d)(?::(?P<sec>\d\d)(?:[.,](?P<part>\d{1,9}))?)?"
 )
 _PACKED = r"[T ](?P<hour>\d\d)(?P<min>\d\d)(?P<sec>\d\d)(?P<part>\d{3})?"
-_ZONE = r" ?(?:Z|UTC|(?:GMT)?(?P<sign>[+-])(?P<zh>\d\d):?(?P<zm>\d\d)|GMT)?"
+_OFFSET = r"(?:GMT)?(?P<sign>[+-])(?P<zh>\d\d)(?::?(?P<zm>\d\d))?"
+_ZONE = rf" ?(?:Z|UTC|{_OFFSET}|GMT)?"
 _FORMATS = [
     re.compile(day + clock + _ZONE)
     for day, clock in (
@@ -62,7 +63,7 @@ def _moment_us(match: re.Match[str]) -> int:
         raise ValueError(f"expected a time of day, found {match[0]!r:.40}")
     seconds = hour * 3600 + minute * 60 + second
     if match["sign"]:
-        offset = int(match["zh"]) * 3600 + int(match["zm"]) * 60
+        offset = int(match["zh"]) * 3600 + int(match["zm"] or 0) * 60
         seconds -= offset if match["sign"] == "+" else -offset
     return day_us + seconds * 1_000_000 + _microseconds(match["part"])
 

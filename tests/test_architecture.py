@@ -47,6 +47,7 @@ PURE = {
     "brokers/repeats.py",
     "brokers/redis/messages.py",
     "brokers/replay/options.py",
+    "brokers/silence.py",
     "brokers/simulated/faults.py",
     "brokers/simulated/mocks.py",
     "brokers/simulated/prices.py",

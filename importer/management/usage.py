@@ -12,6 +12,7 @@ from importer.hours import HourRange, last_days, parse_range
 from importer.orders import Progress
 from importer.progress import BarProgress, LineProgress
 from marketdata.commands import EXIT_USAGE, UsageCommand
+from marketdata.exceptions import UnknownBroker
 
 EXIT_HOLES = 2
 
@@ -29,14 +30,14 @@ class ImporterCommand(UsageCommand):
         """Run, and exit as PROTOCOL 7 says."""
         try:
             self.run(options)
-        except ImporterError as exc:
+        except (ImporterError, UnknownBroker) as exc:
             raise CommandError(str(exc), returncode=EXIT_USAGE) from exc
 
     def run(self, options: Mapping[str, Any]) -> None:
         """Do the work.
 
         Raises:
-            ImporterError: wrong usage.
+            ImporterError, UnknownBroker: wrong usage.
         """
         raise NotImplementedError
 

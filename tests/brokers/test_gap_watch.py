@@ -6,10 +6,12 @@ import django.db
 import pytest
 from msgspec import structs
 
+from brokers import gap_keeping
 from brokers import gap_watch as module
 from brokers.connection import FeedState
 from brokers.exceptions import LeaseLost
 from brokers.feed import FollowedInstrument, Key, UpstreamGap
+from brokers.gap_keeping import GapKeeper
 from brokers.gap_watch import GapWatch
 from history.feed_gaps import FeedGapRow
 from marketdata.catalog import InstrumentType
@@ -61,8 +63,14 @@ class Rig:
         self.store = FakeStore(ends or {})
         self.publisher = Publisher(self.layer, 7)
         self.now_us = NOW_US
+        self.keeper = GapKeeper("fake", self.store)
         self.watch = GapWatch(
-            "fake", self.publisher, self.layer, self.store, now_us=lambda: self.now_us
+            "fake",
+            self.publisher,
+            self.layer,
+            self.store,
+            self.keeper,
+            now_us=lambda: self.now_us,
         )
         eur = FollowedInstrument("EURUSD", "EURUSD", 5)
         self.watch.followed = lambda: [eur]
@@ -81,6 +89,7 @@ class Rig:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often."""
     monkeypatch.setattr(module, "LOOK_S", 0.01)
+    monkeypatch.setattr(gap_keeping, "LOOK_S", 0.01)
 
 
 def told(rig: Rig) -> Callable[[], bool]:
@@ -232,7 +241,7 @@ async def test_gap_is_told_while_the_database_takes_its_time() -> None:
 
 async def test_gap_of_a_process_without_the_lease_is_left_to_the_holder() -> None:
     rig, ends = Rig(), []
-    rig.watch.on_superseded = lambda: ends.append("turn")
+    rig.keeper.on_superseded = lambda: ends.append("turn")
     rig.store.is_superseded = True
 
     rig.watch.tell(GAP)

@@ -38,6 +38,7 @@ class Image:
         self.folder = folder
         self.user = "root"
         self.environment = {"HOME": "/nonexistent"}
+        self.owned: dict[str, str] = {}  # folders that RUN gave to somebody
         self.health: list[str] = []
         self.command: list[str] = []
         for name, argument in instructions():
@@ -46,8 +47,14 @@ class Image:
     def close_to_user(self) -> None:
         """Take the rights to write from all that USER does not own in the image."""
         for path in [self.folder, *self.folder.rglob("*")]:
-            if path.relative_to(self.folder).parts[:1] != ("var",):
+            top = path.relative_to(self.folder).parts[:1]
+            if not top or self.owned.get(top[0]) != self.user:
                 path.chmod(path.stat().st_mode & ~0o222)
+
+    def open_again(self) -> None:
+        """Give the rights back, so that the folder can be removed."""
+        for path in [self.folder, *self.folder.rglob("*")]:
+            path.chmod(path.stat().st_mode | 0o200)
 
     def start(self, *command: str, **settings: str) -> subprocess.Popen[str]:
         """Start a command as the image's user, with these settings alone."""
@@ -67,16 +74,14 @@ class Image:
         return process.returncode, output
 
     def _copy(self, argument: str) -> None:
-        source, target = argument.split()[-2:]
-        if source == "/opt/venv":
-            return
-        origin = ROOT / source.removeprefix("/page/")
-        if origin.is_dir():
-            shutil.copytree(
-                origin, self.folder / target, ignore=_ignored, dirs_exist_ok=True
-            )
-        else:
-            shutil.copy(origin, self.folder / target)
+        words = [word for word in argument.split() if not word.startswith("--")]
+        target = self.folder / words[-1]
+        for source in words[:-1]:
+            origin = ROOT / source.removeprefix("/page/")
+            if origin.is_dir():
+                shutil.copytree(origin, target, ignore=_ignored, dirs_exist_ok=True)
+            elif source != "/opt/venv":
+                shutil.copy(origin, target)
 
     def _env(self, argument: str) -> None:
         venv = str(Path(sys.prefix) / "bin")
@@ -87,7 +92,9 @@ class Image:
     def _run(self, argument: str) -> None:
         if argument.startswith("useradd"):
             return
-        line = argument.replace("chown -R marketdata", f"chown -R {os.getuid()}")
+        for user, folder in re.findall(r"chown -R (\w+) (\w+)", argument):
+            self.owned[folder] = user
+        line = re.sub(r"chown -R \w+", f"chown -R {os.getuid()}", argument)
         subprocess.run(
             line, shell=True, cwd=self.folder, env=self.environment, check=True
         )

@@ -1,6 +1,7 @@
 """COMPAT check 53: not root, a health check that tells, imports work inside."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -18,10 +19,11 @@ HOUR_S = 1549285200
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     made = Image(tmp_path_factory.mktemp("image"))
     made.close_to_user()
-    return made
+    yield made
+    made.open_again()
 
 
 @pytest.fixture
@@ -37,6 +39,12 @@ def test_compat_check_53_image_is_not_root_and_writes_its_journal_only(
     assert image.run("sh", "-c", "echo >> manage.py")[0] != 0
     assert image.run("sh", "-c", "echo > config/new.py")[0] != 0
     assert image.run("sh", "-c", "echo > var/journal/new") == (0, "")
+
+
+def test_image_has_what_the_doctor_compares_packages_with(image: Image) -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+
+    assert (image.folder / "requirements.lock").read_text() == lock
 
 
 def test_compat_check_53_health_tells_and_imports_work_inside(

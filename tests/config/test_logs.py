@@ -124,3 +124,8 @@ def test_json_lines_are_objects_without_secrets_and_with_context():
 def test_unknown_form_of_lines_is_named():
     with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT: expected .*'xml'"):
         configure_logs("INFO", "xml")
+
+
+def test_unknown_level_is_named():
+    with pytest.raises(ImproperlyConfigured, match="LOG_LEVEL: expected DEBUG.*'LOUD'"):
+        configure_logs("LOUD")

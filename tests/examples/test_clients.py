@@ -151,6 +151,24 @@ async def until_following(example: Example, publish_one) -> None:
     await until(lambda: example.numbers[-1] == count)
 
 
+async def test_first_client_of_the_readme_prints_prices(
+    server, publish, tmp_path: Path
+) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert "ws://127.0.0.1:8080/" in block
+    first = tmp_path / "first.py"
+    first.write_text(block.replace("ws://127.0.0.1:8080/", server.url))
+
+    async with running(str(first), server.url) as example, asyncio.timeout(20):
+        while not any(frame["type"] == "data" for frame in example.frames):
+            await publish("BTCUSDT", 1)
+            await asyncio.sleep(0.05)
+
+    assert example.frames[0]["message"] == "Connected to Market Data Server"
+    assert example.frames[1]["message"] == "Subscribed to 1 topic"
+
+
 @both
 async def test_client_stops_when_coming_back_is_of_no_use(name: str) -> None:
     connections = []

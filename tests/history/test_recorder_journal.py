@@ -200,28 +200,3 @@ async def test_superseded_while_replaying_keeps_what_was_left(tmp_path: Path) ->
     await recorder.drain()
 
     assert written(tmp_path) == [1, 2]
-
-
-def damage(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[50] ^= 1
-    path.write_bytes(data)
-
-
-async def test_damaged_segment_that_is_read_back_costs_its_blocks_alone(
-    tmp_path: Path,
-) -> None:
-    store = RecordingStore()
-    store.is_free.clear()
-    recorder = make_recorder(tmp_path, store)
-    for number in range(1, 101):
-        append(recorder, number)
-        recorder.write_block()
-    await until(lambda: store.asked)
-    damage(tmp_path / names(tmp_path)[4])
-    store.is_free.set()
-    await recorder.drain()
-
-    assert recorder.counters == RecorderCounters(stored=99, dropped=1)
-    assert store.is_closed.wait(60)
-    assert names(tmp_path) == ["200000000-000005.damaged"]

@@ -138,3 +138,11 @@ def test_repair_ticks_of_all_that_is_stored_as_json(stored):
     assert report["hours"]["stored"] == 1
     assert report["statistics_corrected"] == []
     assert error == "2 hours are missing, suspect or failed"
+
+
+def test_check_ticks_of_an_unknown_broker_is_wrong_usage(stored):
+    code, out, error = call("check_ticks", "--broker", "Nobody")
+
+    assert (code, out) == (64, "")
+    assert error.startswith("expected one of binance, dukascopy, ")
+    assert error.endswith("found broker 'Nobody'")

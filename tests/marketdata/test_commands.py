@@ -1,6 +1,7 @@
 """What all commands have in common: help, examples, exit codes, JSON, Ctrl-C."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -14,7 +15,8 @@ from django.core.management import (
     get_commands,
     load_command_class,
 )
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
+from psycopg.errors import UndefinedTable
 
 from tests.marketdata.server_process import ROOT
 
@@ -120,7 +122,7 @@ def test_ctrl_c_ends_any_command_with_130_and_what_became_of_the_work(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["serve", "--port", "x"],
+        ["serve", "--port", "65536"],
         ["run_feed"],
         ["run_feeds", "--x"],
         ["load_instruments", "--x"],
@@ -191,3 +193,54 @@ def test_a_command_of_an_unknown_index_says_which_there_are(settings):
 
     with pytest.raises(CommandError, match=r"^expected TICK_INDEXES of time, brin"):
         call_command("drop_indexes")
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"PORT": "80a"}, "expected a number in PORT, found '80a'"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: expected DEBUG or INFO or WARNING or ERRO"),
+        (
+            {"DATABASE_URL": "mysql://u:secret@host/d"},
+            "expected postgres://... in DATABASE_URL, found 'mysql'",
+        ),
+    ],
+    ids=str,
+)
+def test_wrong_settings_end_any_command_with_a_line(settings, text):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "load_instruments"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, **settings},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"manage.py: {text}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_database_without_tables_names_the_command_that_makes_them(monkeypatch):
+    def refused(*arguments, **options):
+        error = ProgrammingError('relation "x" does not exist\nLINE 1: SELECT')
+        raise error from UndefinedTable()
+
+    command = load_command_class("marketdata", "load_instruments")
+    monkeypatch.setattr(command, "handle", refused)
+
+    with pytest.raises(
+        CommandError,
+        match=r'^the database failed: relation "x" does not exist; `manage.py migrate`',
+    ):
+        call_command(command)
+
+
+def test_a_command_without_database_url_names_the_setting():
+    done = subprocess.run(
+        [sys.executable, "manage.py", "load_instruments"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "DATABASE_URL": ""},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1, "", "CommandError: expected an address in DATABASE_URL, found none\n"
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from brokers.account_store import usable_credentials
-from brokers.account_watch import account_watched
+from brokers.account_watch import Account, account_watched
 from brokers.binance.feed import BinanceFeed
 from brokers.carried import load_carried
 from brokers.connection import Timing, timing_of
@@ -39,6 +39,7 @@ from brokers.replay.feed import ReplayFeed
 from brokers.run_together import unless
 from brokers.runner import FeedRunner, Outputs
 from brokers.stopping import signal_at_end_of_input, stop_on_signals
+from marketdata.broker_credentials import Credentials
 from marketdata.commands import EXIT_USAGE, UsageCommand
 from marketdata.numbering import next_epoch
 from marketdata.publisher import Publisher
@@ -85,7 +86,7 @@ examples:
             _serve_private_only(name, watches_input=options["stop_on_end_of_input"])
             return
         try:
-            build_feed(name, settings, usable_credentials(name))
+            build_feed(name, settings, _readable(usable_credentials(name)))
         except (UnknownAdapter, InvalidFeedSetting, InvalidCredentials) as exc:
             raise CommandError(str(exc), returncode=EXIT_USAGE) from exc
         watches_input = options["stop_on_end_of_input"]
@@ -111,12 +112,16 @@ async def _run(name: str, *, watches_input: bool) -> bool:
     )
 
 
+def _readable(account: Account) -> Credentials | None:
+    return account if isinstance(account, Credentials) else None
+
+
 async def _turn(
     name: str, epoch: int, lease: Lease | None, over: asyncio.Event
 ) -> bool:
     """Run the feed until ``over``; False if something was left unsent or unstored."""
     account = await sync_to_async(usable_credentials)(name)
-    feed = build_feed(name, settings, account)
+    feed = build_feed(name, settings, _readable(account))
     recorder, lasts = None, None
     if lease is not None and not isinstance(feed, ReplayFeed):
         recorder = lease_recorder(lease)

@@ -26,7 +26,8 @@ from importer.management.usage import (
     symbols_of,
 )
 from marketdata.command_progress import steps_on
-from marketdata.exceptions import InvalidSymbol
+from marketdata.exceptions import InvalidSymbol, UnknownBroker
+from marketdata.models import Broker
 from marketdata.symbols import canonical
 
 
@@ -121,7 +122,11 @@ def _absent_indexes() -> Iterator[str]:
 
 def _select(spellings: Sequence[str], broker: str) -> list[Series]:
     """Return the series of the broker, those of the symbols if there are any."""
-    series = Series.objects.filter(broker=broker.lower()).select_related("instrument")
+    name = broker.lower()
+    brokers = {ARCHIVE, *Broker.objects.values_list("name", flat=True)}
+    if name not in brokers:
+        raise UnknownBroker(broker, sorted(brokers))
+    series = Series.objects.filter(broker=name).select_related("instrument")
     by_symbol = {item.instrument.symbol: item for item in series}
     if not spellings:
         return [by_symbol[symbol] for symbol in sorted(by_symbol)]

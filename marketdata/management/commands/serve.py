@@ -15,6 +15,8 @@ from marketdata.server import LiveServer, tcp_endpoint
 from marketdata.shared_port import SharedPort
 from marketdata.web_processes import LISTENING, WebProcesses
 
+MAX_PORT = 65_535
+
 
 class Command(UsageCommand):
     help = "Serve WebSocket clients and HTTP. SIGTERM ends it cleanly, twice at once."
@@ -35,7 +37,10 @@ examples:
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=settings.HOST)
         parser.add_argument(
-            "--port", type=int, default=settings.PORT, help="0 for any that is free"
+            "--port",
+            type=_port,
+            default=settings.PORT,
+            help="0 for any that is free (default: PORT)",
         )
         parser.add_argument(
             "--processes",
@@ -107,6 +112,12 @@ examples:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"expected 1 or more processes, found {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise ArgumentTypeError(f"expected a port up to {MAX_PORT}, found {text!r}")
     return int(text)
 
 
