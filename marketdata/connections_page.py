@@ -16,6 +16,8 @@ from marketdata.process_messages import AskClose, ClientFigures, Closed, WebFigu
 
 MAX_SHOWN = 200  # the worst of all processes
 MAX_TEXT = 100
+# A busy process closes the client in the end; that nobody answered must not be said.
+CLOSE_TIMEOUT_S = 5.0
 _NUMBER = re.compile("[0-9]{1,18}")
 
 log = structlog.get_logger(__name__)
@@ -70,7 +72,9 @@ def _close(request: HttpRequest) -> None:
     if not _NUMBER.fullmatch(number):
         messages.error(request, "That is no client.")
         return
-    asked = ask(lambda group: AskClose(group, process, int(number)))
+    asked = ask(
+        lambda group: AskClose(group, process, int(number)), timeout_s=CLOSE_TIMEOUT_S
+    )
     answers = asked.answers if asked else []
     closed = [item for item in answers if isinstance(item, Closed)]
     client = closed[0].client if closed else None

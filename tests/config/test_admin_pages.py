@@ -151,7 +151,7 @@ def test_what_is_no_clients_number_is_refused(boss: Client, number: str) -> None
 def test_who_closed_a_client_is_logged(boss: Client, monkeypatch) -> None:
     client = ClientFigures(7, "192.0.2.7", "key:desk", *[""] * 3, *[0] * 6)
     asked = Asked([Closed("x", client)], 0)
-    monkeypatch.setattr(connections_page, "ask", lambda question: asked)
+    monkeypatch.setattr(connections_page, "ask", lambda question, timeout_s: asked)
 
     with capture_logs() as lines:
         boss.post(CONNECTIONS, {"process": "x", "client": "7"})
