@@ -100,6 +100,7 @@ UNFOLD = {
             "href": lambda request: static("page/icon.svg"),
         }
     ],
+    "SCRIPTS": [lambda request: static("admin-pages/live.js")],
     "STYLES": [lambda request: static("admin-pages/admin.css")],
     "COLORS": {"primary": _PRIMARY},
     "DASHBOARD_CALLBACK": "config.dashboard.add_figures",

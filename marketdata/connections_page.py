@@ -1,9 +1,11 @@
 """The admin's page of live connections: all clients of all web processes."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,6 +16,11 @@ from marketdata.process_messages import AskClose, ClientFigures, Closed, WebFigu
 
 MAX_SHOWN = 200  # the worst of all processes
 MAX_TEXT = 100
+# A busy process closes the client in the end; that nobody answered must not be said.
+CLOSE_TIMEOUT_S = 5.0
+_NUMBER = re.compile("[0-9]{1,18}")
+
+log = structlog.get_logger(__name__)
 
 
 def connections_page(request: HttpRequest) -> HttpResponse:
@@ -62,14 +69,22 @@ def _badness(client: ClientFigures) -> tuple[int, float]:
 
 def _close(request: HttpRequest) -> None:
     process, number = request.POST.get("process", ""), request.POST.get("client", "")
-    if not number.isdecimal():
+    if not _NUMBER.fullmatch(number):
         messages.error(request, "That is no client.")
         return
-    asked = ask(lambda group: AskClose(group, process, int(number)))
+    asked = ask(
+        lambda group: AskClose(group, process, int(number)), timeout_s=CLOSE_TIMEOUT_S
+    )
     answers = asked.answers if asked else []
     closed = [item for item in answers if isinstance(item, Closed)]
     client = closed[0].client if closed else None
     if client is not None:
+        log.info(
+            "client closed",
+            by=request.user.get_username(),
+            client=client.name,
+            address=client.address,
+        )
         name = client.name or "an anonymous client"
         messages.success(request, f"Closed {name} from {client.address}.")
     elif closed:

@@ -34,15 +34,17 @@ class Processes:
         }
 
 
-def ask(question: Callable[[str], Question]) -> Asked | None:
+def ask(
+    question: Callable[[str], Question], *, timeout_s: float | None = None
+) -> Asked | None:
     """Ask all processes; None while Redis is away.
 
-    ``question`` makes it of the group for the answers.
+    ``question`` makes it of the group for the answers, which are waited for so long.
     """
     try:
         layer = get_channel_layer("control")
         asking = async_to_sync(ask_processes)
-        return asking(layer, question, timeout_s=ANSWER_TIMEOUT_S)
+        return asking(layer, question, timeout_s=timeout_s or ANSWER_TIMEOUT_S)
     except (RedisError, OSError, TimeoutError) as exc:
         log.warning("processes cannot be asked", error=str(exc))
         return None

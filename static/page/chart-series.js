@@ -113,7 +113,7 @@ export class ChartSeries extends EventTarget {
       setTimeout(() => {
         this.catchUp(this._mendFrom);
         if (index === MEND_AFTER_MS.length - 1) this._mendFrom = Infinity;
-      }, ms),
+      }, ms * (1 + Math.random() / 2)), // not all pages at once
     );
   }
 

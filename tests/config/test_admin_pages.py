@@ -9,13 +9,16 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from structlog.testing import capture_logs
 
 from config.admin_look import NAVIGATION
 from history.feed_gaps import FeedGapRow, store_feed_gaps
-from marketdata import process_figures
+from marketdata import connections_page, process_figures
 from marketdata.instruments import load_instruments
 from marketdata.layers import MarketDataChannelLayer
 from marketdata.models import Broker, Instrument
+from marketdata.process_messages import ClientFigures, Closed
+from marketdata.process_talk import Asked
 from marketdata.records import Kind
 from tests.history.storage import make_series
 from tests.marketdata.server_process import ROOT
@@ -134,10 +137,28 @@ def test_client_of_a_process_that_is_gone_is_not_closed(boss: Client) -> None:
     form = {"process": "gone", "client": "1"}
 
     gone = boss.post(CONNECTIONS, form, follow=True).content.decode()
-    none = boss.post(CONNECTIONS, {"client": "x"}, follow=True).content.decode()
 
     assert "does not answer" in gone
-    assert "That is no client." in none
+
+
+@pytest.mark.parametrize("number", ["x", "", "-1", "9" * 19, "9" * 5_000])
+def test_what_is_no_clients_number_is_refused(boss: Client, number: str) -> None:
+    page = boss.post(CONNECTIONS, {"process": "x", "client": number}, follow=True)
+
+    assert "That is no client." in page.content.decode()
+
+
+def test_who_closed_a_client_is_logged(boss: Client, monkeypatch) -> None:
+    client = ClientFigures(7, "192.0.2.7", "key:desk", *[""] * 3, *[0] * 6)
+    asked = Asked([Closed("x", client)], 0)
+    monkeypatch.setattr(connections_page, "ask", lambda question, timeout_s: asked)
+
+    with capture_logs() as lines:
+        boss.post(CONNECTIONS, {"process": "x", "client": "7"})
+
+    (line,) = [item for item in lines if item["event"] == "client closed"]
+    assert (line["by"], line["client"]) == ("boss", "key:desk")
+    assert line["address"] == "192.0.2.7"
 
 
 def test_pages_say_that_redis_is_away(

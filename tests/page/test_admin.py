@@ -123,6 +123,36 @@ async def test_admin_shows_figures_and_has_no_serious_issue(
     assert problems == []
 
 
+async def test_admin_says_when_its_figures_are_old(
+    browser: Browser, sites: tuple[str, str]
+) -> None:
+    note = "document.getElementById('live-note')"
+    online = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    async with browser.tab() as page:
+        await log_in(page, sites[0])
+        await page.call("Network.emulateNetworkConditions", offline=True, **online)
+        await read_anew(page)
+        await page.until(f"{note}.textContent.includes('does not answer')")
+        await page.call("Network.emulateNetworkConditions", offline=False, **online)
+        await read_anew(page)
+        await page.until(f"{note}.textContent === ''")
+        await page.call("Network.clearBrowserCookies")
+        await read_anew(page)
+        await page.until(f"{note}.textContent.includes('session has ended')")
+        is_still_there = await page.evaluate(
+            "document.querySelector('#live [data-live]') !== null"
+        )
+
+    assert is_still_there
+
+
+async def read_anew(page: Page) -> None:
+    """Have the figures read as they are every few seconds."""
+    await page.evaluate(
+        "void htmx.ajax('GET', location.href, {target: '#live', select: '[data-live]'})"
+    )
+
+
 async def test_admin_shows_a_new_key_once(
     browser: Browser, sites: tuple[str, str]
 ) -> None:
