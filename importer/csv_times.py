@@ -1,7 +1,7 @@
 """Times as CSV files write them, into microseconds since the epoch. Pure.
 
     04.02.2019 00:00:00.994            Dukascopy's export; `... GMT+0200` for local time
-    2019-02-04 00:00:00.994            ISO 8601, also with `T`, `Z`, an offset; `+00`
+    2019-02-04 00:00:00.994            ISO 8601 with `T`, `Z`, offset; psql's `+00`
     2019.02.04 00:00:00.994            MetaTrader
     20190204 000000994                 HistData
     1549238400994                      epoch in s, ms, us or ns, told by its length

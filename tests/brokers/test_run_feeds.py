@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -154,6 +155,31 @@ async def test_compat_check_50_a_bad_file_is_a_clear_error(tmp_path: Path) -> No
     assert "unknown field `enabeld` - at `$.brokers[0]`" in feeds.log
 
 
+class HangingServer:
+    """Takes connections and says nothing."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.clients: list[asyncio.StreamWriter] = []
+
+    async def hang(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.clients.append(writer)
+
+
+@pytest.fixture
+async def hanging() -> AsyncIterator[HangingServer]:
+    found = HangingServer()
+    server = await asyncio.start_server(found.hang, "127.0.0.1", 0)
+    found.address = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield found
+    server.close()
+    for writer in found.clients:
+        writer.transport.abort()
+    await server.wait_closed()
+
+
 def cpu_s(pid: int) -> float:
     """Return the seconds that a process has computed for, its own and the system's."""
     # proc_pid_stat(5): fields 14 and 15, the second is a name in parentheses.
@@ -161,12 +187,13 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def test_compat_check_13_an_unknown_broker_is_a_warning_and_others_serve(
-    instruments: int, prefix: str, tmp_path: Path
+async def test_compat_check_13_others_serve_while_an_upstream_is_unknown_away_or_hangs(
+    instruments: int, hanging: HangingServer, prefix: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         "brokers:\n"
+        f"  - {{name: kraken, url: '{hanging.address}', enabled: true}}\n"
         "  - {name: nosuchbroker, url: 'wss://127.0.0.1:1', enabled: true}\n"
         "  - {name: binance, url: 'ws://127.0.0.1:1', enabled: true}\n"
         "  - {name: simulated, enabled: true}\n"
@@ -182,13 +209,14 @@ async def test_compat_check_13_an_unknown_broker_is_a_warning_and_others_serve(
         manage(*serve, **settings) as web,
         manage("run_feeds", **settings) as feeds,
     ):
-        await until(lambda: "listening on" in web.log, timeout_s=20)
+        await until(lambda: hanging.clients and "listening on" in web.log, timeout_s=20)
         # Of the processor, so that other programs of this machine do not count.
         assert cpu_s(web.process.pid) < 5
         address = re.search(r"ws://\S+", web.log)[0]
-        status, _ = await asyncio.to_thread(
-            get_json, urlsplit(address).port, "/healthz"
-        )
+        async with asyncio.timeout(20):
+            status, _ = await asyncio.to_thread(
+                get_json, urlsplit(address).port, "/healthz"
+            )
         assert status == 200
         await until(lambda: "broker=nosuchbroker" in feeds.log, timeout_s=20)
         # Binance cannot be reached: nothing listens on port 1.

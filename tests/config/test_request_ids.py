@@ -19,8 +19,8 @@ def test_id_that_could_harm_is_replaced(shown):
 def test_answers_have_the_id_of_their_request():
     client = RestClient()
     try:
-        named = client.get("/healthz", **{"X-Request-ID": "desk-7"})
-        unnamed = client.get("/healthz")
+        named = client.get("/healthz", **{"x-request-id": "desk-7"})
+        unnamed = client.get("/healthz", **{"x-request-id": "not usable"})
     finally:
         client.close()
 

@@ -38,7 +38,7 @@ from tests.history.factories import T0, store_quotes
         ("/api/brokers", 1),
         (f"/api/coverage?symbol=EURUSD&from={T0}&to={T0 + HOUR}", 2),
         (f"/api/coverage?symbol=EURUSD&broker=oanda&from={T0}&to={T0 + HOUR}", 2),
-        ("/api/coverage?symbol=XXXYYY", 1),
+        ("/api/coverage?symbol=XXXYYY", 2),
         ("/udf/config", 1),
         ("/udf/symbols?symbol=EURUSD", 1),
         ("/udf/search?query=EUR", 1),

@@ -22,7 +22,8 @@ class Command(UsageCommand):
     )
     epilog = """\
 Says of each what was found and, where it is wrong, how to mend it. Nothing is changed.
-Exit codes: 0 all is well or works with warnings, 1 errors were found, 64 wrong usage.
+Exit codes: 0 all is well or works with warnings, 1 errors were found, 64 wrong usage,
+130 stopped with Ctrl-C.
 
 examples:
   manage.py doctor
