@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 
 CHECK_TIMEOUT_S = 2.0  # leaves a third of the 3 s that a prober waits
 SERVICE = "market-data-server"
+# The addresses have no limit: what their answers cost is paid once in this time at
+# most, however often somebody asks.
+PAUSE_S = 0.1
 
 Found = TypeVar("Found")
 
@@ -183,5 +186,5 @@ async def _ask_redis() -> str:
     return ""
 
 
-database_problem = SharedCheck(_ask_database)
-redis_problem = SharedCheck(_ask_redis)
+database_problem = SharedCheck(_ask_database, pause_s=PAUSE_S)
+redis_problem = SharedCheck(_ask_redis, pause_s=PAUSE_S)

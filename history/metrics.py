@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from history.api_errors import json_response
 from history.api_schema import documented_status
 from history.exceptions import DatabaseUnavailable
-from history.health import CHECK_TIMEOUT_S, SharedCheck, StatusView
+from history.health import CHECK_TIMEOUT_S, PAUSE_S, SharedCheck, StatusView
 from history.reader import Reader
 from history.rest_services import RestServices, SharedMetrics
 from marketdata.metric_families import Family, gauge, merge
@@ -33,9 +33,6 @@ from marketdata.process_talk import ask_processes
 
 # Media types of Prometheus's formats; `*/*` and JSON get server A's.
 _TEXT, _OPENMETRICS = _FORMATS = ("text/plain", "application/openmetrics-text")
-# The addresses have no limit: all processes are asked, and all is written down, once in
-# this time at most, however often somebody asks.
-PAUSE_S = 0.1
 _SILENT = "Processes that were asked and did not answer; -1: Redis is away."
 
 log = structlog.get_logger(__name__)

@@ -65,7 +65,7 @@ class ImportJobAdmin(ModelAdmin):
         """Show the form that starts jobs, or start them."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = StartForm(request.POST or None)
+        form = StartForm(request.POST or None, user=request.user)
         if form.is_valid():
             queued = form.queue(request.user.get_username())
             names = ", ".join(f"{job.pk} ({job.symbol})" for job in queued)

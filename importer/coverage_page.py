@@ -37,6 +37,7 @@ def coverage_page(request: HttpRequest) -> HttpResponse:
         "sees_jobs": _may(request, VIEW),
         "starts_jobs": _may(request, VIEW) and _may(request, ADD),
         "changes_jobs": _may(request, VIEW) and _may(request, CHANGE),
+        "names_source": request.user.is_superuser,
         "default_source": settings.DUKASCOPY_SOURCE,
     }
     if context["sees_jobs"]:
@@ -74,7 +75,7 @@ def import_jobs(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         rows = ImportJob.objects.filter(symbol=request.GET.get("symbol", ""))
         return json_response({"jobs": [job_body(row) for row in rows[:MAX_JOBS]]})
-    form = MissingForm(request.POST)
+    form = MissingForm(request.POST, user=request.user)
     if not form.is_valid():
         details = validation_details(form.errors)
         return error_response(RestCode.VALIDATION_ERROR, details=details)

@@ -43,7 +43,8 @@ class StartForm(forms.Form):
     source = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="As --source of import_ticks; empty: DUKASCOPY_SOURCE",
+        help_text="As --source of import_ticks, superusers only; "
+        "empty: DUKASCOPY_SOURCE",
     )
     force = forms.BooleanField(
         required=False,
@@ -51,6 +52,22 @@ class StartForm(forms.Form):
         label="Every hour",
         help_text="Read hours again that are stored; same content changes nothing",
     )
+
+    def __init__(self, data: Any, *, user: Any) -> None:
+        super().__init__(data)
+        self._user = user
+
+    def clean_source(self) -> str:
+        """Return the source; errors cite what files of the server have in them.
+
+        Raises:
+            ValidationError: it is not the setting's, and the user no superuser.
+        """
+        source = str(self.cleaned_data["source"])
+        is_another = source not in ("", settings.DUKASCOPY_SOURCE)
+        if is_another and not self._user.is_superuser:
+            raise forms.ValidationError("Superusers alone name another source.")
+        return source
 
     def clean(self) -> dict[str, Any]:
         """Return the values with instruments, hours and the source's full text.

@@ -161,13 +161,18 @@ def test_who_may_only_see_jobs_neither_starts_nor_stops_them(staff):
     assert ImportJob.objects.get().is_stop_requested is False
 
 
-def test_who_may_change_jobs_stops_them_and_who_may_add_them_starts_them(staff):
+def test_who_may_change_jobs_stops_them_and_who_may_add_them_starts_them(
+    staff, settings
+):
+    settings.DUKASCOPY_SOURCE = form()["source"]
     made = job()
     client = staff("change", "add")
 
     act(client, "stop", made)
     client.post(ADD, form(symbols="EURUSD"))
+    client.post(ADD, form(symbols="EURUSD", source=f"csv:{PAYLOADS}"))
 
+    assert ImportJob.objects.count() == 2
     assert ImportJob.objects.get(pk=made.pk).is_stop_requested is True
     assert ImportJob.objects.latest("pk").requested_by == "somebody"
 

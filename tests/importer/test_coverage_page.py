@@ -29,8 +29,8 @@ def sent(monkeypatch):
 def log_in(client):
     """Logs somebody in who may do this with import jobs."""
 
-    def log_in(*verbs, is_staff=True):
-        user = User.objects.create(username="somebody", is_staff=is_staff)
+    def log_in(*verbs, **marks):
+        user = User.objects.create(username="somebody", **{"is_staff": True} | marks)
         names = [f"{verb}_importjob" for verb in verbs]
         user.user_permissions.set(Permission.objects.filter(codename__in=names))
         client.force_login(user)
@@ -94,7 +94,7 @@ def test_page_lets_nothing_inline_or_foreign_run(client):
 def test_start_queues_an_import_of_what_is_missing(
     log_in, sent, django_capture_on_commit_callbacks
 ):
-    client = log_in("view", "add")
+    client = log_in(is_superuser=True)
 
     with django_capture_on_commit_callbacks(execute=True):
         answer = client.post(JOBS, {**DAYS, "source": f"bi5-dir:{PAYLOADS}"})
@@ -122,6 +122,20 @@ def test_start_without_a_source_takes_that_of_the_settings(log_in, settings):
     assert made.options["force"] is False
 
 
+def test_file_of_the_server_is_read_for_superusers_alone(log_in, tmp_path):
+    (tmp_path / "EURUSD.csv").write_text("SECRET_KEY=abc")
+    client = log_in("view", "add")
+
+    page = client.get("/coverage").content.decode()
+    answer = client.post(JOBS, {**DAYS, "source": f"csv:{tmp_path}"})
+
+    assert 'name="source"' not in page
+    assert answer.status_code == 400
+    (detail,) = answer.json()["details"]
+    assert detail["message"] == "Superusers alone name another source."
+    assert not ImportJob.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -132,7 +146,7 @@ def test_start_without_a_source_takes_that_of_the_settings(log_in, settings):
     ],
 )
 def test_start_says_what_is_wrong_and_queues_nothing(log_in, changes, field):
-    answer = log_in("view", "add").post(JOBS, {**DAYS, **changes})
+    answer = log_in(is_superuser=True).post(JOBS, {**DAYS, **changes})
 
     assert answer.status_code == 400
     assert answer.json()["code"] == "VALIDATION_ERROR"
