@@ -1,6 +1,7 @@
 """Fixtures of several apps' tests, and what each of pytest-xdist's workers is given."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ from pytest_django import DjangoDbBlocker
 
 from tests.marketdata.private_redis import PrivateRedis, find_program
 from tests.rest_client import RestClient
+
+# A shell that starts us in the background has Ctrl-C ignored, and so have the commands
+# that tests start and stop by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # They take longest, so they go first: no worker begins with one when the others end.
 SLOWEST = (
