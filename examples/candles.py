@@ -40,6 +40,8 @@ def get(address, **query):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
     _, server, symbol, timeframe, days = sys.argv
     for candle in recent_candles(server, symbol, timeframe, int(days)):
         print(json.dumps(candle))

@@ -22,7 +22,9 @@ def read_candles(server, symbol, timeframe, first, last, **more):
 
 
 if __name__ == "__main__":
-    hours = read_candles(*sys.argv[1:6])
+    if len(sys.argv) != 6:
+        sys.exit(__doc__)
+    hours = read_candles(*sys.argv[1:])
     hours["return"] = hours["close"].pct_change()
     hours["average"] = hours["close"].rolling(5).mean()
     columns = ["open", "high", "low", "close", "ticks", "return", "average"]
