@@ -117,7 +117,10 @@ class Connection:
         self._replies[number] = reply
         try:
             await socket.send(encode_request(method, streams, number))
-            answer = await asyncio.wait_for(reply, REPLY_TIMEOUT_S)
+            # Not `wait_for`: up to Python 3.11 it forgets a cancellation that comes in
+            # the turn of the reply, and the end of this connection would wait for ever.
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
+                answer = await reply
         except TimeoutError as exc:
             raise SubscribeFailed(
                 f"no reply to {method} of {len(streams)} streams "
